@@ -1,0 +1,143 @@
+"""What to erase, as pixels: regions or a picture of a mask in, (H, W) uint8 of 0 and 255 out. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from cleanplate.contract import geometry
+from cleanplate.contract.messages import MaskMode, Region
+from cleanplate.contract.problems import Invalid, RegionOutside
+from inpaint_service import patches
+from inpaint_service.patches import Mask, Patch
+
+DILATION = 0.3
+THRESHOLD = 127
+
+
+@dataclass(frozen=True)
+class MaskOptions:
+    """How regions become a mask.
+
+    Attributes:
+        mode: `box` paints upright rectangles, `polygon` the polygons, `auto` a polygon where one that is no upright
+            rectangle was given. A region's own `mask_mode` goes before it.
+        dilation: how far the mask reaches past the region on every side: pixels from 1.0 on, below that a share of
+            the region's text height.
+        feather_px: width of the soft rim that the composite leaves inside the mask; 0 for none.
+
+    Raises:
+        Invalid: a number is negative or not finite; the field is named.
+    """
+
+    mode: MaskMode = "auto"
+    dilation: float = DILATION
+    feather_px: float = 0.0
+
+    def __post_init__(self) -> None:
+        for field, value in (("mask_dilation", self.dilation), ("feather", self.feather_px)):
+            if not (math.isfinite(value) and value >= 0):
+                raise Invalid(f"{field} must be 0 or more, not {value}", field=field)
+
+    def dilation_px(self, region: Region) -> float:
+        """Return how many pixels the mask reaches past this region."""
+        return self.dilation if self.dilation >= 1 else self.dilation * region.text_height
+
+
+def mask_from_regions(regions: Sequence[Region], size: tuple[int, int], options: MaskOptions | None = None) -> Mask:
+    """Paint the regions that shall be erased.
+
+    Args:
+        regions: in pixels of the displayed picture, origin top left.
+        size: (height, width) of that picture; what reaches past it is clipped.
+        options: mode and dilation; the feather plays no part here.
+
+    Returns:
+        (H, W) uint8, 255 where to repaint, 0 elsewhere.
+
+    Raises:
+        RegionOutside: a region lies wholly outside or has no area.
+        Invalid: `stroke` was asked for.
+    """
+    return patches.paint(region_patches(regions, size, options), size)
+
+
+def region_patches(
+    regions: Sequence[Region], size: tuple[int, int], options: MaskOptions | None = None
+) -> tuple[Patch, ...]:
+    """Paint every region by itself.
+
+    Returns and raises what `mask_from_regions` does, but one patch per region, in their order, that bears the region's
+    id, or its index where it has none.
+    """
+    options = options or MaskOptions()
+    return tuple(_region_patch(index, region, size, options) for index, region in enumerate(regions))
+
+
+def mask_from_image(array: NDArray[np.uint8]) -> Mask:
+    """Read a mask that came as a picture: brighter than 127 is erased.
+
+    Args:
+        array: (H, W) or (H, W, channels) uint8; of several channels the brightest counts, a fourth (alpha) does not.
+    """
+    gray = array if array.ndim == 2 else array[:, :, :3].max(axis=2)
+    return np.where(gray > THRESHOLD, np.uint8(255), np.uint8(0))
+
+
+def area_px(mask: Mask) -> int:
+    """Return how many pixels are masked, each once."""
+    return cv2.countNonZero(mask)
+
+
+def feather(mask: Mask, feather_px: float) -> NDArray[np.float32]:
+    """Return the share of the new pixel in the composite, (H, W) float32.
+
+    It is exactly 0 outside the mask, rises inside over `feather_px` pixels and is 1 from there on. Nothing is masked
+    past the picture's border, but the ramp does not start there: no seam can be seen at it.
+    """
+    if feather_px <= 0:
+        return (mask > 0).astype(np.float32)
+    framed = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
+    depth = cv2.distanceTransform((framed > 0).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
+    return np.minimum(np.float32(1), depth / np.float32(feather_px + 1))
+
+
+def _region_patch(index: int, region: Region, size: tuple[int, int], options: MaskOptions) -> Patch:
+    height, width = size
+    mode = region.mask_mode or options.mode
+    if mode == "stroke":
+        raise Invalid("stroke masks are not available in this build; use auto, box or polygon", field="mask_mode")
+    visible = geometry.clip_polygon(region.outline, width, height)
+    if not visible or geometry.area(visible) <= 0:
+        detail = f"region {index} lies outside the picture of {width} x {height} pixels or has no area"
+        raise RegionOutside(detail, field=f"regions[{index}]", index=index)
+    name = str(index) if region.id is None else region.id
+    draw = _box_patch if mode == "box" or (mode == "auto" and _is_upright(region)) else _polygon_patch
+    return draw(region, size, options.dilation_px(region), name)
+
+
+def _is_upright(region: Region) -> bool:
+    return math.isclose(geometry.area(region.outline), region.box.area, rel_tol=1e-6)
+
+
+def _box_patch(region: Region, size: tuple[int, int], dilation_px: float, name: str) -> Patch:
+    edges = region.box.grow(dilation_px).clip(size[1], size[0]).pixels()
+    left, top, right, bottom = edges
+    return Patch(left, top, np.full((bottom - top, right - left), 255, np.uint8), name)
+
+
+def _polygon_patch(region: Region, size: tuple[int, int], dilation_px: float, name: str) -> Patch:
+    reach = math.ceil(dilation_px) + 1
+    left, top, right, bottom = patches.grow(region.box.pixels(), reach, size)
+    outline = np.array(geometry.clip_polygon(region.outline, size[1], size[0])) - (left, top)
+    blank = np.full((bottom - top, right - left), 255, np.uint8)
+    cv2.fillPoly(blank, [np.round(outline - 0.5).astype(np.int32)], 0)
+    distance = cv2.distanceTransform(blank, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    pixels = np.where(distance <= dilation_px, np.uint8(255), np.uint8(0))
+    x, y, width, height = cv2.boundingRect(pixels)
+    return Patch(left + x, top + y, pixels[y : y + height, x : x + width], name)

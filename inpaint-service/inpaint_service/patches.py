@@ -1,0 +1,92 @@
+"""A piece of a mask and its place in the picture, and the pieces that a mask falls into. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Mask = NDArray[np.uint8]
+Edges = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Patch:
+    """A mask of its own, cut out to its bounding box.
+
+    Attributes:
+        left: column of its first pixel in the picture.
+        top: row of its first pixel in the picture.
+        pixels: (h, w) uint8, 255 where the patch is, 0 elsewhere.
+        name: what the caller calls it.
+    """
+
+    left: int
+    top: int
+    pixels: Mask
+    name: str = ""
+
+    @property
+    def edges(self) -> Edges:
+        """Return (left, top, right, bottom), right and bottom exclusive."""
+        height, width = self.pixels.shape
+        return self.left, self.top, self.left + width, self.top + height
+
+    @property
+    def place(self) -> tuple[slice, slice]:
+        """Return the rows and columns of the picture that it spans."""
+        left, top, right, bottom = self.edges
+        return slice(top, bottom), slice(left, right)
+
+    @property
+    def area(self) -> int:
+        """Return how many pixels it holds."""
+        return cv2.countNonZero(self.pixels)
+
+
+def split(mask: Mask, *, near_px: int = 0) -> list[Patch]:
+    """Cut a mask into its 8-connected pieces, from the top down.
+
+    Args:
+        mask: (H, W) uint8, not 0 where masked; only its bounding box is searched.
+        near_px: pieces closer than about twice this belong together, such as the letters of a word.
+
+    Returns:
+        Patches that do not share a pixel and together hold every masked pixel.
+    """
+    left, top, width, height = cv2.boundingRect(mask)
+    inner = mask[top : top + height, left : left + width]
+    if not inner.size:
+        return []
+    side = 2 * near_px + 1
+    joined = cv2.dilate(inner, np.ones((side, side), np.uint8)) if near_px else inner
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
+    return [_trim(inner, labels, label, stats[label], (left, top)) for label in range(1, count)]
+
+
+def paint(patches: Iterable[Patch], size: tuple[int, int]) -> Mask:
+    """Return the (H, W) uint8 mask of `size` in which all the patches are 255."""
+    mask = np.zeros(size, np.uint8)
+    for patch in patches:
+        mask[patch.place] |= patch.pixels
+    return mask
+
+
+def grow(edges: Edges, by_px: int, size: tuple[int, int]) -> Edges:
+    """Move all four edges outwards, but not out of a picture of `size` (height, width)."""
+    left, top, right, bottom = edges
+    return max(0, left - by_px), max(0, top - by_px), min(size[1], right + by_px), min(size[0], bottom + by_px)
+
+
+def _trim(
+    mask: Mask, labels: NDArray[np.int32], label: int, stats: NDArray[np.int32], origin: tuple[int, int]
+) -> Patch:
+    x, y, width, height = (int(value) for value in stats[:4])
+    place = np.s_[y : y + height, x : x + width]
+    pixels = np.where((labels[place] == label) & (mask[place] > 0), np.uint8(255), np.uint8(0))
+    inner_x, inner_y, inner_width, inner_height = cv2.boundingRect(pixels)
+    pixels = pixels[inner_y : inner_y + inner_height, inner_x : inner_x + inner_width]
+    return Patch(origin[0] + x + inner_x, origin[1] + y + inner_y, pixels)

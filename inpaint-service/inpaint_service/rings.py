@@ -1,0 +1,123 @@
+"""The untouched pixels around a patch, and the plane that fits them. Pure.
+
+The ring is all that a fill knows of what lay behind the text, and how well a plane fits it says how flat that was.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from inpaint_service.patches import Mask, Patch, grow
+
+RING_PX = 6
+ROUNDS = 6
+TUKEY = 4.685
+MAD_TO_SIGMA = 1.4826
+LEAST_SCALE = 0.5
+OUTLIER_SIGMAS = 3.0
+OUTLIER_LEAST_SCALE = 2.0
+
+Bits = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Site:
+    """A patch with its surroundings, in a crop of the picture.
+
+    Attributes:
+        place: rows and columns of the crop in the picture.
+        own: (h, w) bool, the patch.
+        ring: (h, w) bool, the unmasked pixels up to `RING_PX` from it.
+    """
+
+    place: tuple[slice, slice]
+    own: Bits
+    ring: Bits
+
+
+@dataclass(frozen=True, eq=False)
+class Plane:
+    """A robust plane through the ring, per channel, and how the ring deviates from it.
+
+    Attributes:
+        values: (h, w, 3) float32, the plane over the whole crop.
+        scale: robust standard deviation of the ring's pixels from it, in gray levels, of the worst channel.
+        outliers: (h, w) bool, ring pixels further than three such deviations from it in some channel.
+        outlier_share: their share of the ring.
+    """
+
+    values: NDArray[np.float32]
+    scale: float
+    outliers: Bits
+    outlier_share: float
+
+
+def site(patch: Patch, mask: Mask) -> Site:
+    """Find the ring of a patch.
+
+    Args:
+        patch: where to repaint.
+        mask: (H, W) uint8, all of the picture's masked pixels: none of them can be part of a ring.
+    """
+    left, top, right, bottom = grow(patch.edges, RING_PX, mask.shape[:2])
+    own = np.zeros((bottom - top, right - left), np.uint8)
+    rows, columns = patch.place
+    own[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left] = patch.pixels
+    near = cv2.dilate(own, np.ones((2 * RING_PX + 1,) * 2, np.uint8))
+    place = slice(top, bottom), slice(left, right)
+    return Site(place, own > 0, (near > 0) & (own == 0) & (mask[place] == 0))
+
+
+def fit_plane(crop: NDArray[np.uint8], ring: Bits) -> Plane | None:
+    """Fit a plane to the ring by iteratively reweighted least squares, each channel by itself.
+
+    The weights are Tukey's biweight (Beaton and Tukey, Technometrics 16, 1974) with his constant 4.685 and the median
+    absolute deviation as scale, so that ink which reaches into the ring counts for nothing. Six rounds: twenty moved
+    the result on the test pairs by less than 0.03 dB.
+
+    Args:
+        crop: (h, w, 3) uint8 around the patch.
+        ring: (h, w) bool, the pixels to trust.
+
+    Returns:
+        The plane, or None where the ring is empty.
+    """
+    if not ring.any():
+        return None
+    ys, xs = np.nonzero(ring)
+    basis = _basis(ring.shape)
+    at_ring = basis[ys, xs]
+    values = crop[ys, xs].astype(np.float64)
+    weights = np.ones_like(values)
+    for _ in range(ROUNDS + 1):
+        coefficients = _least_squares(at_ring, values, weights)
+        residuals = np.abs(values - at_ring @ coefficients)
+        scales = np.maximum(MAD_TO_SIGMA * np.median(residuals, axis=0), LEAST_SCALE)
+        weights = np.clip(1 - np.square(residuals / (TUKEY * scales)), 0, None) ** 2
+    far = (residuals > OUTLIER_SIGMAS * np.maximum(scales, OUTLIER_LEAST_SCALE)).any(axis=1)
+    outliers = np.zeros_like(ring)
+    outliers[ys[far], xs[far]] = True
+    return Plane((basis @ coefficients).astype(np.float32), float(scales.max()), outliers, float(far.mean()))
+
+
+def _basis(shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Return (h, w, 3): x, y in units of the longer side around the crop's center, and 1."""
+    height, width = shape
+    side = max(height, width)
+    y, x = np.mgrid[0:height, 0:width]
+    return np.stack(((x - (width - 1) / 2) / side, (y - (height - 1) / 2) / side, np.ones(shape)), axis=-1)
+
+
+def _least_squares(
+    basis: NDArray[np.float64], values: NDArray[np.float64], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Solve the three weighted normal equations; a whisper of ridge keeps a ring on one line solvable."""
+    normal = np.einsum("ni,nc,nj->cij", basis, weights, basis, optimize=True)
+    ridge = np.diag((1e-3, 1e-3, 0.0)) + 1e-9 * np.eye(3)
+    right = np.einsum("ni,nc->ci", basis, weights * values)
+    solution: NDArray[np.float64] = np.linalg.solve(normal + ridge, right[..., None])[..., 0]
+    return solution.T

@@ -1,0 +1,1 @@
+"""How every service runs jobs, logs events, answers errors, probes its health, and limits what it takes in."""

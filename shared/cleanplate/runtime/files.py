@@ -1,0 +1,72 @@
+"""Inputs, masks and results, by job id: a local folder by default, any `fsspec` URL such as `s3://bucket/prefix`."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, cast
+
+import fsspec
+
+from cleanplate.contract.problems import Expired
+from cleanplate.runtime.jobs import checked_id
+
+_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+class JobFiles:
+    """The files of every job. Blocking; a file is there whole or not at all."""
+
+    def __init__(self, url: str):
+        self._fs, self._root = fsspec.core.url_to_fs(url, auto_mkdir=True)
+
+    def put(self, job_id: str, name: str, data: bytes) -> None:
+        """Write a file, replacing an older one."""
+        with self._fs.open(self._path(job_id, name), "wb", autocommit=False) as file:
+            try:
+                file.write(data)
+            except BaseException:
+                file.discard()
+                raise
+        file.commit()
+
+    def get(self, job_id: str, name: str) -> bytes:
+        """Return a file's bytes.
+
+        Raises:
+            Expired: it was removed.
+        """
+        try:
+            return cast("bytes", self._fs.cat_file(self._path(job_id, name)))
+        except FileNotFoundError:
+            raise Expired(f"{name} of {job_id} was removed") from None
+
+    def remove(self, job_id: str, name: str) -> None:
+        """Remove one file, if it is there."""
+        path = self._path(job_id, name)
+        if self._fs.exists(path):
+            self._fs.rm_file(path)
+
+    def exists(self, job_id: str, name: str) -> bool:
+        """Say whether the file is there."""
+        return bool(self._fs.exists(self._path(job_id, name)))
+
+    def forget(self, job_id: str) -> None:
+        """Remove all files of a job."""
+        folder = f"{self._root}/{checked_id(job_id, 'job_id')}"
+        if self._fs.exists(folder):
+            self._fs.rm(folder, recursive=True)
+
+    def usage(self) -> list[tuple[float, int, str]]:
+        """Return (newest change, bytes, job id) for every job with files, oldest first."""
+        totals: dict[str, tuple[float, int]] = {}
+        for path, info in cast("dict[str, Any]", self._fs.find(self._root, detail=True)).items():
+            job_id = path[len(self._root) :].strip("/").split("/")[0]
+            at, size = totals.get(job_id, (0.0, 0))
+            changed = float(info.get("mtime") or 0.0)
+            totals[job_id] = (max(at, changed), size + int(info.get("size") or 0))
+        return sorted((at, size, job_id) for job_id, (at, size) in totals.items())
+
+    def _path(self, job_id: str, name: str) -> str:
+        if not _SAFE_NAME.fullmatch(name):
+            raise ValueError(f"unsafe file name {name!r}")
+        return f"{self._root}/{checked_id(job_id, 'job_id')}/{name}"

@@ -1,0 +1,59 @@
+"""A lane: one engine, its own threads, a bounded queue. The event loop waits for it and never runs it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from cleanplate.contract.problems import EngineBusy, TimedOut
+
+T = TypeVar("T")
+
+
+class Lane:
+    """Runs blocking calls in `threads` threads of its own; more than `queue_limit` waiting are refused."""
+
+    def __init__(self, name: str, threads: int = 1, queue_limit: int = 64):
+        self.name = name
+        self.threads = threads
+        self.queue_limit = queue_limit
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._inside = 0
+        self._lock = threading.Lock()
+
+    @property
+    def waiting(self) -> int:
+        """How many calls wait for a thread."""
+        return max(0, self._inside - self.threads)
+
+    async def run(self, call: Callable[[], T], timeout_s: float | None = None) -> T:
+        """Run the call in one of the lane's threads and return what it returns.
+
+        Raises:
+            EngineBusy: the queue is full.
+            TimedOut: the answer did not come in time. A call that has begun runs on to its end, and holds its thread.
+        """
+        with self._lock:
+            if self._inside >= self.threads + self.queue_limit:
+                raise EngineBusy(f"{self.waiting} calls wait already", retry_after_s=2, limit=self.queue_limit)
+            self._inside += 1
+        future = self._pool.submit(call)
+        future.add_done_callback(self._leave)
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await asyncio.wrap_future(future)
+        except TimeoutError:
+            if future.done() and not future.cancelled():
+                raise
+            raise TimedOut(f"no answer within {timeout_s} s", limit=timeout_s) from None
+
+    def close(self) -> None:
+        """Let running calls end and drop waiting ones."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _leave(self, _: object) -> None:
+        with self._lock:
+            self._inside -= 1

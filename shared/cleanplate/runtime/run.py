@@ -1,0 +1,61 @@
+"""One attempt at a job, as its handler sees it: report what was done, stop when the job is no longer yours."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from cleanplate.contract.problems import Problem
+from cleanplate.runtime.board import Board
+from cleanplate.runtime.jobs import Change, Job, LeaseLost, State
+
+
+class Run:
+    """Every method raises `LeaseLost` once the job was cancelled or has another worker; let it through."""
+
+    def __init__(self, board: Board, job: Job):
+        self.board = board
+        self.job = job
+
+    async def report(
+        self, stage: str, progress: float, *, checkpoint: dict[str, Any] | None = None, **data: Any
+    ) -> None:
+        """Log a unit of work really done. `progress` is that of the whole job, 0 to 1."""
+        elapsed_s = max(0.0, time.time() - (self.job.started_at or 0.0))
+        eta_s = round(elapsed_s * (1 - progress) / progress, 2) if progress > 0 else None
+        data = {"stage": stage, "progress": progress, "elapsed_s": round(elapsed_s, 3), "eta_s": eta_s, **data}
+        await self._record(Change("progress", data, stage=stage, progress=progress, checkpoint=checkpoint))
+
+    async def note(self, type_: str, *, checkpoint: dict[str, Any] | None = None, **data: Any) -> None:
+        """Log something worth knowing that is no progress, such as a reconnect or a fallback."""
+        await self._record(Change(type_, data, checkpoint=checkpoint))
+
+    async def succeed(self, result: dict[str, Any]) -> None:
+        """End the job. Its result must be fetchable before."""
+        await self._record(Change("succeeded", {"progress": 1.0, **result}, State.SUCCEEDED, result=result))
+
+    async def fail(self, problem: Problem) -> None:
+        """End the job with a reason that its client may see."""
+        body = problem.body()
+        await self._record(Change("failed", body, State.FAILED, error=body))
+
+    async def release(self, reason: str) -> None:
+        """Give the job back to the queue."""
+        await self._record(Change("requeued", {"reason": reason}, State.QUEUED))
+
+    async def still_mine(self) -> None:
+        """Raise `LeaseLost` if it is not; to be asked before a unit that takes long."""
+        job = await self.board.get(self.job.id)
+        if job.state is not State.RUNNING or job.attempt != self.job.attempt:
+            raise LeaseLost(job.id)
+
+    async def get(self, name: str) -> bytes:
+        """Return a file that came with the job's submit."""
+        return await self.board.call(self.board.files.get, self.job.id, f"{self.job.digest[:16]}.{name}")
+
+    async def put(self, name: str, data: bytes) -> None:
+        """Keep a file with the job. Ask `still_mine` first where an older worker's bytes would do harm."""
+        await self.board.call(self.board.files.put, self.job.id, name, data)
+
+    async def _record(self, change: Change) -> None:
+        self.job, _ = await self.board.record(self.job.id, change, self.job.attempt)

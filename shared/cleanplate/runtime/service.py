@@ -1,0 +1,69 @@
+"""Putting a service together: its board, its dispatcher, its sweeper, and the server that listens."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import uvicorn
+from fastapi import FastAPI
+
+from cleanplate.runtime import logs
+from cleanplate.runtime.board import Board
+from cleanplate.runtime.dispatch import Dispatcher
+from cleanplate.runtime.files import JobFiles
+from cleanplate.runtime.settings import ServiceSettings
+from cleanplate.runtime.store.sql import SqlStore
+
+log = logging.getLogger(__name__)
+
+SWEEP_EVERY_S = 60.0
+
+
+def open_board(kind: str, settings: ServiceSettings) -> Board:
+    """Return the service's job board on the store and files of its settings. Blocking."""
+    return Board(kind, SqlStore(settings.store()), JobFiles(settings.files()), queue_limit=settings.queue_limit)
+
+
+@asynccontextmanager
+async def running_board(board: Board, dispatcher: Dispatcher, settings: ServiceSettings) -> AsyncIterator[None]:
+    """Run jobs and remove old ones while open."""
+    await dispatcher.start()
+    sweeper = asyncio.create_task(_sweep(board, settings))
+    try:
+        yield
+    finally:
+        sweeper.cancel()
+        with suppress(asyncio.CancelledError):
+            await sweeper
+        await dispatcher.stop()
+        board.close()
+
+
+def serve(app: FastAPI, settings: ServiceSettings) -> None:
+    """Listen until SIGTERM or Ctrl-C, then finish running requests and give jobs back to the queue."""
+    logs.configure(settings.log_level)
+    uvicorn.run(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        ws="websockets-sansio",
+        timeout_graceful_shutdown=5,
+    )
+
+
+async def _sweep(board: Board, settings: ServiceSettings) -> None:
+    while True:
+        try:
+            removed = await board.sweep(time.time() - settings.retention_s, settings.retention_bytes)
+            if removed:
+                log.info("removed %d old jobs", removed)
+        except Exception:  # the next sweep may do better
+            log.exception("cannot remove old jobs")
+        await asyncio.sleep(SWEEP_EVERY_S)

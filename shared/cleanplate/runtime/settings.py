@@ -1,0 +1,110 @@
+"""Settings that every service has, and how they are read: from the environment, at the start, once."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Literal, NoReturn, TypeVar
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from cleanplate.runtime.access import is_loopback
+from cleanplate.runtime.web import invalid
+
+S = TypeVar("S", bound="ServiceSettings")
+
+
+class ServiceSettings(BaseSettings):
+    """The settings that the services share; each has its own prefix."""
+
+    model_config = SettingsConfigDict(frozen=True, populate_by_name=True, extra="ignore")
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(0, ge=0, le=65535, description="Port to listen on.")
+    data: Path = Field(Path("data"), description="Folder for the database and the files of jobs.")
+    store_url: str = Field("", description="SQLAlchemy URL of the job store; empty: SQLite in the data folder.")
+    files_url: str = Field("", description="fsspec URL for the files of jobs; empty: a folder in the data folder.")
+    api_keys: SecretStr = Field(SecretStr(""), description="Valid API keys, separated by commas; empty: no key needed.")
+    allow_anonymous: bool = Field(False, description="Serve without keys on an address that others can reach.")
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], NoDecode] = Field(
+        "INFO", description="DEBUG, INFO, WARNING or ERROR.", validation_alias=AliasChoices("LOG_LEVEL")
+    )
+    queue_limit: int = Field(1000, ge=1, description="Jobs that may wait; more are refused with 429.")
+    slots: int = Field(2, ge=1, le=256, description="Jobs that run at once.")
+    lease_s: float = Field(30.0, gt=0, description="After this many seconds a dead worker's job is taken over.")
+    retention_s: float = Field(86_400.0, ge=0, description="Ended jobs are removed after this many seconds.")
+    retention_bytes: int = Field(
+        10_000_000_000, ge=0, description="Oldest ended jobs are removed while files exceed this; 0: no limit."
+    )
+    body_timeout_s: float = Field(60.0, gt=0, description="Longest time to receive a request's body.")
+    allow_private_urls: bool = Field(
+        False, description="Let URL inputs and callbacks reach private, loopback and link-local addresses."
+    )
+
+    def keys(self) -> list[str]:
+        """Return the valid API keys."""
+        return [key.strip() for key in self.api_keys.get_secret_value().split(",") if key.strip()]
+
+    def store(self) -> str:
+        """Return the URL of the job store."""
+        return self.store_url or f"sqlite:///{self.data.resolve()}/jobs.db"
+
+    def files(self) -> str:
+        """Return the URL of the files."""
+        return self.files_url or str(self.data.resolve() / "files")
+
+    @classmethod
+    def names(cls) -> Iterator[tuple[str, str, str]]:
+        """Yield (environment variable, default, description) of every setting; the docs are made from it."""
+        prefix = cls.model_config.get("env_prefix", "")
+        for name, info in cls.model_fields.items():
+            alias = info.validation_alias
+            names = [str(choice) for choice in alias.choices] if isinstance(alias, AliasChoices) else []
+            default = info.get_default(call_default_factory=True)
+            shown = "" if isinstance(default, SecretStr) else str(default)
+            yield (names or [f"{prefix}{name}".upper()])[0], shown, info.description or ""
+
+
+def read_settings(cls: type[S], prefixes: tuple[str, ...], environ: Mapping[str, str] = os.environ) -> S:
+    """Return the settings from the environment, or end the process with a message that says what is wrong.
+
+    Args:
+        cls: the service's settings.
+        prefixes: variables that begin so must be known, so that a misspelled one is not ignored.
+        environ: the environment.
+    """
+    known = {
+        choice for name, info in cls.model_fields.items() for choice in _variables(cls, name, info.validation_alias)
+    }
+    for name in sorted(environ):
+        if name.upper().startswith(prefixes) and name.upper() not in known:
+            near = difflib.get_close_matches(name.upper(), known, 1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            _refuse(f"unknown setting {name}; {hint}known: {', '.join(sorted(known))}")
+    try:
+        settings = cls()
+    except ValidationError as error:
+        problem = invalid(error)
+        _refuse("bad setting: " + "; ".join(f"{e['field']}: {e['message']}" for e in problem.extra["errors"]))
+    if not settings.keys() and not settings.allow_anonymous and not is_loopback(settings.host):
+        prefix = cls.model_config.get("env_prefix", "")
+        _refuse(
+            f"listening on {settings.host} without keys lets everybody in: set {prefix}API_KEYS,"
+            f" or {prefix}ALLOW_ANONYMOUS=true if that is meant"
+        )
+    return settings
+
+
+def _variables(cls: type[ServiceSettings], name: str, alias: object) -> list[str]:
+    if isinstance(alias, AliasChoices):
+        return [str(choice).upper() for choice in alias.choices]
+    return [f"{cls.model_config.get('env_prefix', '')}{name}".upper()]
+
+
+def _refuse(message: str) -> NoReturn:
+    sys.stderr.write(f"cleanplate: {message}\n")
+    raise SystemExit(2)

@@ -1,0 +1,81 @@
+"""Where jobs and their events are kept: the one seam to a database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from cleanplate.contract.messages import Event
+from cleanplate.runtime.jobs import Change, Job, NewJob, State
+
+__all__ = ["JobStore"]
+
+
+class JobStore(Protocol):
+    """Jobs and their event log. Every method is one transaction; all are blocking and safe to call from any thread."""
+
+    def submit(self, new: NewJob, queue_limit: int) -> tuple[Job, bool]:
+        """Add a job, or find the one that this id already has; the flag says whether it is new.
+
+        Raises:
+            IdConflict: the id belongs to a different request.
+            QueueFull: `queue_limit` jobs of this kind wait already.
+        """
+
+    def get(self, job_id: str) -> Job:
+        """Return the job. Raises NotFound, or Expired for one that was here and is past its retention."""
+
+    def list_jobs(
+        self, *, kind: str, owner: str | None, states: Sequence[State], before: tuple[float, str] | None, limit: int
+    ) -> list[Job]:
+        """Return jobs, newest first; `before` is the (created_at, id) of the last one of the page before."""
+
+    def counts(self, kind: str) -> dict[State, int]:
+        """Return how many jobs of the kind are in each state."""
+
+    def position(self, job: Job) -> int:
+        """Return how many queued jobs are ahead of this one, 0 when it is next or no longer waits."""
+
+    def claim(self, kinds: Sequence[str], worker: str, lease_s: float, crash_limit: int) -> Job | None:
+        """Take the next job that waits, or whose worker let its lease expire; None when there is none.
+
+        A job whose worker died `crash_limit` times without a checkpoint in between fails instead.
+        """
+
+    def renew(self, job_id: str, attempt: int, lease_s: float) -> None:
+        """Extend the lease. Raises LeaseLost."""
+
+    def record(self, job_id: str, change: Change, attempt: int | None = None) -> tuple[Job, Event]:
+        """Append to the log and change the job with it.
+
+        Args:
+            job_id: the job.
+            change: the event, and what changes.
+            attempt: the writer's attempt; None for a client's own wish, such as cancel.
+
+        Raises:
+            LeaseLost: the job is not running under this attempt any more.
+            Finished: the job has ended, or its state does not allow the change.
+            NotFound: there is no such job.
+        """
+
+    def events(self, job_id: str, after: int, limit: int) -> list[Event]:
+        """Return the job's events with a `seq` over `after`, in order."""
+
+    def events_of_all(self, kind: str, owner: str | None, after: int, limit: int) -> list[Event]:
+        """Return events of all jobs of the kind with a `position` over `after`, in order."""
+
+    def last_position(self) -> int:
+        """Return the `position` of the newest event of all."""
+
+    def expired(self, finished_before: float, limit: int) -> list[str]:
+        """Return ids of ended jobs that finished before that time."""
+
+    def forget(self, job_id: str) -> None:
+        """Remove the job and its events, keeping only that it was here."""
+
+    def check(self) -> None:
+        """Raise if the store does not answer."""
+
+    def close(self) -> None:
+        """Let go of all connections."""

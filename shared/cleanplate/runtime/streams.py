@@ -1,0 +1,122 @@
+"""Serving a job's log as it grows: Server-Sent Events here, and what WebSockets need to do the same."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from fastapi import Request, WebSocket
+from fastapi.responses import StreamingResponse
+from starlette.websockets import WebSocketDisconnect, WebSocketState
+
+from cleanplate.contract.messages import Event
+from cleanplate.contract.problems import Invalid
+
+T = TypeVar("T")
+
+KEEP_ALIVE_S = 15.0
+MESSAGE_LIMIT_CHARS = 64_000
+
+Command = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+def cursor(request: Request, after: int) -> int:
+    """Return the seq after which a stream shall begin: the `Last-Event-ID` header, else `after`.
+
+    Raises:
+        Invalid: the header is not a number.
+    """
+    given = request.headers.get("last-event-id", "")
+    if not given:
+        return after
+    if not given.isdigit() or len(given) > 18:
+        raise Invalid("must be a whole number", field="Last-Event-ID")
+    return int(given)
+
+
+def sse(events: AsyncIterator[Event]) -> StreamingResponse:
+    """Return the events as a text/event-stream; `id` is the seq, so a browser resumes by itself."""
+
+    async def lines() -> AsyncIterator[str]:
+        async for event in with_pauses(events, KEEP_ALIVE_S):
+            if event is None:
+                yield ": still here\n\n"
+            else:
+                yield f"id: {event.seq}\nevent: {event.type}\ndata: {event.model_dump_json()}\n\n"
+
+    headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+    return StreamingResponse(lines(), media_type="text/event-stream", headers=headers)
+
+
+async def with_pauses(items: AsyncIterator[T], every_s: float) -> AsyncIterator[T | None]:
+    """Yield the items, and None whenever `every_s` went by without one."""
+    pending: asyncio.Future[T] | None = None
+    try:
+        while True:
+            pending = pending or asyncio.ensure_future(anext(items))
+            done, _ = await asyncio.wait({pending}, timeout=every_s)
+            if not done:
+                yield None
+                continue
+            finished, pending = pending, None
+            try:
+                yield finished.result()
+            except StopAsyncIteration:
+                return
+    finally:
+        if pending is not None:
+            pending.cancel()
+            with suppress(asyncio.CancelledError, StopAsyncIteration):
+                await pending
+
+
+class Socket:
+    """One client's WebSocket: many writers, one message at a time; what it reads are JSON objects with a `type`."""
+
+    def __init__(self, websocket: WebSocket):
+        self._websocket = websocket
+        self._lock = asyncio.Lock()
+
+    @property
+    def open(self) -> bool:
+        return self._websocket.application_state is WebSocketState.CONNECTED
+
+    async def send(self, message: dict[str, Any]) -> None:
+        """Send one JSON object. Raises WebSocketDisconnect when the client is gone."""
+        async with self._lock:
+            try:
+                await self._websocket.send_text(json.dumps(message, separators=(",", ":")))
+            except (RuntimeError, OSError) as error:
+                raise WebSocketDisconnect(1006, str(error)) from None
+
+    async def serve(self, commands: dict[str, Command], error: Callable[[str], dict[str, Any]]) -> None:
+        """Answer the client's commands until it leaves; what cannot be read is answered with an error message."""
+        while True:
+            try:
+                text = await self._websocket.receive_text()
+            except (WebSocketDisconnect, RuntimeError):
+                return
+            except KeyError:
+                await self.send(error("send text, not bytes"))
+                continue
+            message = _parse(text)
+            command = commands.get(str(message.get("type"))) if message is not None else None
+            if message is None:
+                await self.send(error("send a JSON object with a type, at most 64,000 characters"))
+            elif command is None:
+                await self.send(error(f"unknown type; known: {', '.join(sorted(commands))}"))
+            else:
+                await command(message)
+
+
+def _parse(text: str) -> dict[str, Any] | None:
+    if len(text) > MESSAGE_LIMIT_CHARS:
+        return None
+    try:
+        message = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return message if isinstance(message, dict) else None

@@ -1,0 +1,218 @@
+"""What every service's web application has: problems as answers, request ids, limits on bodies, probes and metrics."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from pydantic import ValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from cleanplate.contract import problems
+from cleanplate.contract.problems import Invalid, Problem, TooLarge
+from cleanplate.runtime import logs
+from cleanplate.runtime.access import Keys
+from cleanplate.runtime.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+Check = Callable[[], Awaitable[str]]
+"""Returns what is well; raises a Problem that says what is not."""
+
+_SAFE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,100}")
+_TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_BY_STATUS: dict[int, type[Problem]] = {cls.status: cls for cls in (problems.Malformed, problems.Unauthorized, problems.NotFound, TooLarge)}
+
+
+def create_app(
+    title: str,
+    version: str,
+    *,
+    keys: Keys,
+    metrics: Metrics,
+    limit_bytes: int,
+    checks: Mapping[str, Check],
+    running: Callable[[], Any],
+) -> FastAPI:
+    """Return an application with probes, metrics, problems and limits; the caller adds its routers.
+
+    Args:
+        title: its name in the OpenAPI page.
+        version: likewise.
+        keys: who may call.
+        metrics: what /metrics shows.
+        limit_bytes: the largest request body.
+        checks: what /readyz asks, by name.
+        running: gives an async context manager that is open while the service runs.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with running():
+            yield
+
+    app = FastAPI(title=title, version=version, lifespan=lifespan)
+    app.state.keys = keys
+    app.state.metrics = metrics
+    app.add_exception_handler(Problem, _answer_problem)
+    app.add_exception_handler(RequestValidationError, _answer_problem)
+    app.add_exception_handler(HTTPException, _answer_problem)
+    app.add_exception_handler(ClientDisconnect, _answer_nobody)
+    app.add_middleware(_Context, metrics=metrics, limit_bytes=limit_bytes)
+    _add_probes(app, metrics, checks)
+    return app
+
+
+def as_problem(error: Exception) -> Problem:
+    """Return the problem that tells a client of the error; what is unknown becomes an opaque `Internal`."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, RequestValidationError | ValidationError):
+        return invalid(error)
+    if isinstance(error, HTTPException):
+        return _from_status(error)
+    return problems.Internal()
+
+
+def invalid(error: RequestValidationError | ValidationError) -> Invalid:
+    """Return an `Invalid` that names each field and what is wrong with it, without repeating the values."""
+    found = [
+        {"field": ".".join(str(part) for part in item["loc"] if part != "body"), "message": _plain(item["msg"])}
+        for item in error.errors()[:20]
+    ]
+    first = found[0]
+    return Invalid(f"{first['field']}: {first['message']}", field=first["field"] or "body", errors=found)
+
+
+def _plain(message: str) -> str:
+    return message.removeprefix("Value error, ")
+
+
+def _from_status(error: HTTPException) -> Problem:
+    known = _BY_STATUS.get(error.status_code)
+    if known is None:
+        made = {"status": error.status_code, "code": "http_error", "__doc__": "The request cannot be answered."}
+        known = type("HttpProblem", (Problem,), made)
+    return known(str(error.detail))
+
+
+async def _answer_problem(request: Request, error: Exception) -> Response:
+    return answer(as_problem(error))
+
+
+async def _answer_nobody(request: Request, error: Exception) -> Response:
+    return Response(status_code=499)
+
+
+def answer(problem: Problem) -> JSONResponse:
+    """Return the problem as an RFC 9457 response."""
+    headers = {}
+    if problem.retry_after_s is not None:
+        headers["Retry-After"] = str(max(1, round(problem.retry_after_s)))
+    if isinstance(problem, problems.Unauthorized):
+        headers["WWW-Authenticate"] = "Bearer"
+    instance = f"urn:request:{logs.request_id.get()}" if logs.request_id.get() else None
+    return JSONResponse(problem.body(instance), problem.status, headers=headers, media_type="application/problem+json")
+
+
+def _add_probes(app: FastAPI, metrics: Metrics, checks: Mapping[str, Check]) -> None:
+    @app.get("/livez", tags=["operation"], summary="Is the process alive?")
+    async def livez() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @app.get("/readyz", tags=["operation"], summary="Can it take work? 503 until then")
+    async def readyz() -> JSONResponse:
+        found: dict[str, str] = {}
+        ready = True
+        for name, check in checks.items():
+            try:
+                found[name] = await check()
+            except Exception as error:  # a probe reports, whatever it is that fails
+                ready, found[name] = False, as_problem(error).detail
+        return JSONResponse({"status": "ready" if ready else "not ready", "checks": found}, 200 if ready else 503)
+
+    @app.get("/metrics", tags=["operation"], summary="Prometheus metrics", response_class=PlainTextResponse)
+    async def read_metrics() -> Response:
+        return Response(await run_in_threadpool(metrics.text), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+class _Context:
+    """Gives each request an id, counts and times it, and stops reading a body that is over the limit."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, limit_bytes: int):
+        self._app = app
+        self._metrics = metrics
+        self._limit_bytes = limit_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
+        given = headers.get("x-request-id", "")
+        logs.request_id.set(given if _SAFE_REQUEST_ID.fullmatch(given) else uuid.uuid4().hex)
+        trace = headers.get("traceparent", "")
+        logs.traceparent.set(trace if _TRACEPARENT.fullmatch(trace) else _new_traceparent())
+        if scope["type"] == "websocket":
+            with self._metrics.sockets.track_inprogress():
+                await self._app(scope, receive, send)
+        else:
+            await self._http(scope, self._limited(headers, receive), send)
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started, status, begun = time.perf_counter(), 500, False
+
+        async def send_marked(message: Message) -> None:
+            nonlocal status, begun
+            if message["type"] == "http.response.start":
+                status, begun = message["status"], True
+                message = {**message, "headers": [*message["headers"], _id_header()]}
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_marked)
+        except Exception:  # the last line of defense: the log knows, the client gets an opaque answer
+            log.exception("unexpected error")
+            if not begun:
+                await answer(problems.Internal())(scope, receive, send_marked)
+        finally:
+            took = time.perf_counter() - started
+            route = getattr(scope.get("route"), "path", "unknown")
+            self._metrics.requests.labels(scope["method"], route, status).inc()
+            self._metrics.seconds.labels(scope["method"], route).observe(took)
+            log.info("%s %s %d", scope["method"], route, status, extra={"seconds": round(took, 4)})
+
+    def _limited(self, headers: Mapping[str, str], receive: Receive) -> Receive:
+        announced = headers.get("content-length", "")
+        seen = 0
+
+        async def receive_limited() -> Message:
+            nonlocal seen
+            if announced.isdigit() and int(announced) > self._limit_bytes:
+                raise TooLarge(f"the body has {announced} bytes", field="body", limit_bytes=self._limit_bytes)
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > self._limit_bytes:
+                raise TooLarge("the body is too long", field="body", limit_bytes=self._limit_bytes)
+            return message
+
+        return receive_limited
+
+
+def _id_header() -> tuple[bytes, bytes]:
+    return b"x-request-id", logs.request_id.get().encode()
+
+
+def _new_traceparent() -> str:
+    return f"00-{uuid.uuid4().hex}-{uuid.uuid4().hex[:16]}-01"
