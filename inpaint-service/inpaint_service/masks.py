@@ -16,7 +16,11 @@ from cleanplate.contract.problems import Invalid, RegionOutside
 from inpaint_service import patches
 from inpaint_service.patches import Mask, Patch
 
-DILATION = 0.3
+# Measured with the boxes of the ground-truth pairs drawn 8 % too tight and shifted by 3 % of their height
+# (`tests/bench/fills.py`, polygons): without dilation 2.5 % of the ink of scenes and 5.4 % of that of posters stays;
+# with 0.05 1.6 and 3.4 %, with 0.1 1.0 and 1.7 %, with 0.3 0.2 and 0.0 %. But from 0.15 on the mask eats the edges of
+# plates that text stands on: PSNR, mean of scenes and posters, 34.7 dB at 0.05, 34.1 at 0.1, 33.4 at 0.15, 31.7 at 0.3.
+DILATION = 0.1
 THRESHOLD = 127
 
 
@@ -104,7 +108,8 @@ def feather(mask: Mask, feather_px: float) -> NDArray[np.float32]:
         return (mask > 0).astype(np.float32)
     framed = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
     depth = cv2.distanceTransform((framed > 0).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
-    return np.minimum(np.float32(1), depth / np.float32(feather_px + 1))
+    share: NDArray[np.float32] = np.minimum(np.float32(1), depth / np.float32(feather_px + 1))
+    return share
 
 
 def _region_patch(index: int, region: Region, size: tuple[int, int], options: MaskOptions) -> Patch:

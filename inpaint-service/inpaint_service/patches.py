@@ -64,7 +64,8 @@ def split(mask: Mask, *, near_px: int = 0) -> list[Patch]:
     side = 2 * near_px + 1
     joined = cv2.dilate(inner, np.ones((side, side), np.uint8)) if near_px else inner
     count, labels, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
-    return [_trim(inner, labels, label, stats[label], (left, top)) for label in range(1, count)]
+    boxes = np.asarray(stats, np.int32)[:, :4]
+    return [_trim(inner, np.asarray(labels), label, boxes[label], (left, top)) for label in range(1, count)]
 
 
 def paint(patches: Iterable[Patch], size: tuple[int, int]) -> Mask:
@@ -82,9 +83,9 @@ def grow(edges: Edges, by_px: int, size: tuple[int, int]) -> Edges:
 
 
 def _trim(
-    mask: Mask, labels: NDArray[np.int32], label: int, stats: NDArray[np.int32], origin: tuple[int, int]
+    mask: Mask, labels: NDArray[np.generic], label: int, box: NDArray[np.int32], origin: tuple[int, int]
 ) -> Patch:
-    x, y, width, height = (int(value) for value in stats[:4])
+    x, y, width, height = (int(value) for value in box)
     place = np.s_[y : y + height, x : x + width]
     pixels = np.where((labels[place] == label) & (mask[place] > 0), np.uint8(255), np.uint8(0))
     inner_x, inner_y, inner_width, inner_height = cv2.boundingRect(pixels)

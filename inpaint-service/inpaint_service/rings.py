@@ -116,8 +116,8 @@ def _least_squares(
     basis: NDArray[np.float64], values: NDArray[np.float64], weights: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Solve the three weighted normal equations; a whisper of ridge keeps a ring on one line solvable."""
-    normal = np.einsum("ni,nc,nj->cij", basis, weights, basis, optimize=True)
-    ridge = np.diag((1e-3, 1e-3, 0.0)) + 1e-9 * np.eye(3)
-    right = np.einsum("ni,nc->ci", basis, weights * values)
-    solution: NDArray[np.float64] = np.linalg.solve(normal + ridge, right[..., None])[..., 0]
+    products = (basis[:, :, None] * basis[:, None, :]).reshape(-1, 9)
+    normal = (weights.T @ products).reshape(-1, 3, 3) + np.diag((1e-3, 1e-3, 1e-9))
+    right = (weights * values).T @ basis
+    solution: NDArray[np.float64] = np.linalg.solve(normal, right[..., None])[..., 0]
     return solution.T

@@ -1,0 +1,1 @@
+"""Finds and reads text in pictures and documents."""

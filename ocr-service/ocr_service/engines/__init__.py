@@ -1,30 +1,58 @@
 """The seam between the service and whatever finds and reads text: one Protocol, and a table of names.
 
-| name | runs | reads like PaddleOCR | seconds per picture, one thread |
-|---|---|---|---|
+The engines run the same weights (PP-OCRv6 small) and give the same text; measured figures stand in the table below.
+Which libraries and weights an engine needs is data, so that `usable` answers without importing any of them.
 """
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cleanplate.contract.geometry import Polygon
-from cleanplate.contract.problems import EngineUnavailable, Invalid, NotFound, Problem
+from cleanplate.contract.problems import EngineUnavailable, Invalid
+from ocr_service.engines import weights
 
-__all__ = ["DEFAULT", "ENGINES", "EngineEntry", "Line", "ReadOptions", "TextEngine", "Word", "load", "usable"]
+__all__ = ["DEFAULT", "ENGINES", "EngineEntry", "Line", "ReadOptions", "TextEngine", "Word", "load", "refuse", "usable"]
+
+
+@dataclass(frozen=True)
+class EngineEntry:
+    """What an engine needs, and what it is good for."""
+
+    packages: tuple[str, ...]
+    weights: tuple[str, ...]
+    about: str
+
+
+DEFAULT = "rapid"
+ENGINES: Mapping[str, EngineEntry] = MappingProxyType(
+    {
+        "rapid": EngineEntry(
+            ("rapidocr", "openvino", "cv2"),
+            (weights.DETECTION, weights.RECOGNITION, weights.ORIENTATION),
+            "RapidOCR's steps on OpenVINO; same text as paddle, starts faster",
+        ),
+        "paddle": EngineEntry(
+            ("paddleocr", "paddlex", "rapidocr", "onnxruntime", "cv2"),
+            (weights.DETECTION, weights.RECOGNITION),
+            "PaddleOCR's own pipeline on ONNX Runtime; the reference",
+        ),
+    }
+)
 
 
 @dataclass(frozen=True)
 class Word:
-    """A word, or a single character of a script without spaces, inside a line."""
+    """A word inside a line, or a single character of a script without spaces."""
 
     polygon: Polygon
     text: str
@@ -34,9 +62,9 @@ class Word:
 class Line:
     """One line of text.
 
-    `polygon` has 4 or more corners in pixels of the picture that was read, clockwise from the text's top left. `score`
-    is the recognizer's confidence, 0 to 1. `text` may be empty where something was found that could not be read.
-    `upside_down` is None where nobody looked.
+    `polygon` has 4 or more corners in pixels of the picture that was read, clockwise from the corner that is the
+    text's top left. `score` is the recognizer's confidence, 0 to 1. `text` is empty where something was found that
+    could not be read. `upside_down` is None where nobody looked; the polygon is as found, whatever it says.
     """
 
     polygon: Polygon
@@ -48,13 +76,14 @@ class Line:
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """How to read; the names and defaults are those of PaddleOCR 3.7 for PP-OCRv6.
+    """How to read; the names are PaddleX's, the thresholds PaddleOCR 3.7's for PP-OCRv6.
 
-    `det_limit_side_len` in pixels: with `max` longer pictures are scaled down to it before detection, with `min` shorter
-    ones up. `det_thresh` makes a pixel text, `det_box_thresh` a box; `det_unclip_ratio` is how far a box grows.
+    With `det_limit_type` "max" a picture whose longer side has more than `det_limit_side_len` pixels is scaled down to
+    it before detection, with "min" one whose shorter side has fewer is scaled up. A pixel is text from `det_thresh`, a
+    box from `det_box_thresh`; boxes grow by `det_unclip_ratio` times area over perimeter.
 
     Raises:
-        Invalid: a value out of range.
+        Invalid: a value is out of range.
     """
 
     det_limit_side_len: int = 960
@@ -79,7 +108,90 @@ class ReadOptions:
 _RANGES = (
     ("det_limit_side_len", 32, 4000),
     ("det_thresh", 0.01, 0.99),
-    ("det_box_thresh", 0.0, 1.0),
+    ("det_box_thresh", 0.01, 1.0),
     ("det_unclip_ratio", 0.1, 10.0),
     ("rec_score_thresh", 0.0, 1.0),
 )
+
+
+class TextEngine(Protocol):
+    """Finds and reads lines of text. An instance takes one call at a time; several may run in several threads."""
+
+    name: str
+    model: str
+    calls_at_once: int
+
+    def warm_up(self) -> None:
+        """Make the first real call as fast as the later ones."""
+
+    def read(self, rgb: NDArray[np.uint8], options: ReadOptions) -> list[Line]:
+        """Read a picture.
+
+        Args:
+            rgb: (H, W, 3) uint8, RGB, at least 32 pixels high and wide.
+            options: how.
+
+        Returns:
+            The lines in the order in which PaddleOCR lists them.
+
+        Raises:
+            Invalid: an option that this engine does not have.
+        """
+
+    def close(self) -> None:
+        """Give the memory back; the engine is not used afterwards."""
+
+
+def usable(name: str) -> tuple[bool, str]:
+    """Say whether the engine can be loaded here, and why not; the reason is empty if it can. Imports no library.
+
+    Raises:
+        Invalid: there is no engine of this name.
+    """
+    entry = _entry(name)
+    missing = [package for package in entry.packages if importlib.util.find_spec(package) is None]
+    if missing:
+        return False, f"not installed: {', '.join(missing)}"
+    try:
+        for file in entry.weights:
+            weights.embedded(file)
+    except EngineUnavailable as problem:
+        return False, problem.detail
+    return True, ""
+
+
+def load(name: str = DEFAULT, *, threads: int = 1, cache: Path | None = None) -> TextEngine:
+    """Import the engine's libraries and load its weights.
+
+    Args:
+        name: a key of `ENGINES`.
+        threads: how many a single call may use; one per lane is fastest over several lanes.
+        cache: where prepared weights are kept; `weights.default_cache()` when not given.
+
+    Raises:
+        Invalid: there is no engine of this name.
+        EngineUnavailable: it cannot be used here.
+    """
+    ok, reason = usable(name)
+    if not ok:
+        raise EngineUnavailable(f"the engine {name} cannot be used here: {reason}")
+    module = importlib.import_module(f"{__name__}.{name}")
+    engine: TextEngine = module.load(threads=threads, cache=cache)
+    return engine
+
+
+def refuse(engine: str, options: ReadOptions, *fields: str) -> None:
+    """Turn down the options that an engine does not have, so that none is silently ignored.
+
+    Raises:
+        Invalid: one of the fields is switched on.
+    """
+    for field in fields:
+        if getattr(options, field):
+            raise Invalid(f"the engine {engine} has no model for this", field=field)
+
+
+def _entry(name: str) -> EngineEntry:
+    if name not in ENGINES:
+        raise Invalid(f"there is no engine {name!r}; there are {', '.join(ENGINES)}", field="engine")
+    return ENGINES[name]

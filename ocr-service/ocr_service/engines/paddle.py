@@ -1,7 +1,4 @@
-"""PaddleOCR's pipeline on ONNX Runtime, with the embedded weights. The reference that other engines are held to.
-
-Importing this module imports PaddleOCR; the table in `engines` does so only when the engine is loaded.
-"""
+"""PaddleOCR's own pipeline on ONNX Runtime, with the embedded weights; the reference that other engines are held to."""
 
 from __future__ import annotations
 
@@ -13,9 +10,89 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanplate.contract.geometry import bounds
 from ocr_service.engines import Line, ReadOptions, Word, refuse, weights
 
-os.environ.setdefault("PADDLE_PDX_CACHE_HOME", str(weights.default_cache() / "paddlex"))
-os.environ.setdefault("PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK", "True")
+_WARM_UP_SIDE = 640
 
-from paddleocr import PaddleOCR  # noqa: E402  paddlex reads its environment, and writes to the home, at import
+
+class PaddleEngine:
+    """PaddleOCR on ONNX Runtime. Its pipeline keeps state: one call at a time per instance."""
+
+    name = "paddle"
+    model = weights.MODEL
+    calls_at_once = 1
+
+    def __init__(self, pipeline: Any):
+        self._pipeline = pipeline
+
+    def warm_up(self) -> None:
+        """Run once over a blank page; ONNX Runtime has nothing to compile."""
+        self.read(np.full((_WARM_UP_SIDE, _WARM_UP_SIDE, 3), 255, np.uint8), ReadOptions())
+
+    def read(self, rgb: NDArray[np.uint8], options: ReadOptions) -> list[Line]:
+        """Read a picture; see `TextEngine.read`."""
+        refuse(self.name, options, "textline_orientation", "doc_orientation", "doc_unwarping")
+        page = self._pipeline.predict(
+            np.ascontiguousarray(rgb[:, :, ::-1]),  # PaddleOCR takes BGR
+            text_det_limit_side_len=options.det_limit_side_len,
+            text_det_limit_type=options.det_limit_type,
+            text_det_thresh=options.det_thresh,
+            text_det_box_thresh=options.det_box_thresh,
+            text_det_unclip_ratio=options.det_unclip_ratio,
+            text_rec_score_thresh=options.rec_score_thresh,
+            return_word_box=options.word_boxes,
+        )[0]
+        lines = zip(page["rec_polys"], page["rec_texts"], page["rec_scores"], strict=True)
+        return [Line(_polygon(p), text, float(s), words=_words(page, i)) for i, (p, text, s) in enumerate(lines)]
+
+    def close(self) -> None:
+        """Drop the pipeline with its sessions."""
+        self._pipeline.close()
+        self._pipeline = None
+
+
+def load(*, threads: int, cache: Path | None) -> PaddleEngine:
+    """Build the pipeline; see `engines.load`."""
+    detection, recognition = weights.paddle_folders(cache)
+    pipeline_class = _import_paddleocr(cache or weights.default_cache())
+    return PaddleEngine(
+        pipeline_class(
+            engine="onnxruntime",
+            engine_config={"intra_op_num_threads": threads, "inter_op_num_threads": 1},
+            text_detection_model_name=f"{weights.MODEL}_det",
+            text_detection_model_dir=str(detection),
+            text_recognition_model_name=f"{weights.MODEL}_rec",
+            text_recognition_model_dir=str(recognition),
+            use_doc_orientation_classify=False,
+            use_doc_unwarping=False,
+            use_textline_orientation=False,
+        )
+    )
+
+
+def _import_paddleocr(cache: Path) -> Any:
+    """Import PaddleOCR, quiet and offline.
+
+    paddlex reads its environment once, at import; by default it then writes to the home folder and, with the first
+    model, asks model hosters whether they are there.
+    """
+    os.environ.setdefault("PADDLE_PDX_CACHE_HOME", str(cache / "paddlex"))
+    os.environ.setdefault("PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK", "True")
+    from paddleocr import PaddleOCR
+
+    for name in ("paddlex", "paddleocr"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    return PaddleOCR
+
+
+def _words(page: Any, index: int) -> tuple[Word, ...]:
+    if "text_word" not in page:
+        return ()
+    boxes = page["text_word_region"][index]  # upright, their corners in either direction
+    words = zip(page["text_word"][index], boxes, strict=True)
+    return tuple(Word(bounds(_polygon(box)).polygon(), text) for text, box in words if text.strip())
+
+
+def _polygon(points: Any) -> tuple[tuple[float, float], ...]:
+    return tuple((float(x), float(y)) for x, y in points)

@@ -29,7 +29,7 @@ class Region(BaseModel):
     of `polygon`, `x`, `y`, `width` and `height` are filled in afterwards.
     """
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, coerce_numbers_to_str=True)
 
     x: Coordinate = 0.0
     y: Coordinate = 0.0

@@ -140,13 +140,13 @@ class Board:
         """Remove ended jobs that are too old, then the oldest while their files exceed `limit_bytes` (0: no limit)."""
         removed = 0
         for job_id in await self.call(self.store.expired, finished_before, PAGE):
-            removed += await self._forget(job_id)
+            removed += await self.forget(job_id)
         usage = await self.call(self.files.usage) if limit_bytes else []
         total = sum(size for _, size, _ in usage)
         for changed, size, job_id in usage:
             if total <= limit_bytes or changed > time.time() - SUBMIT_GRACE_S:
                 break
-            if await self._forget(job_id):
+            if await self.forget(job_id):
                 total -= size
                 removed += 1
         return removed
@@ -156,7 +156,8 @@ class Board:
         self._pool.shutdown(wait=True)
         self.store.close()
 
-    async def _forget(self, job_id: str) -> bool:
+    async def forget(self, job_id: str) -> bool:
+        """Remove an ended job with its files; False when it has not ended."""
         with suppress(NotFound, Expired):  # files without a job are left over from a refused or half-done submit
             job = await self.call(self.store.get, job_id)
             if not job.final:
@@ -168,5 +169,7 @@ class Board:
     def _tell(self, job: Job) -> None:
         self.wakeups.notify(job.id)
         self.wakeups.notify("")
+        if job.final:
+            self.wakeups.notify(f"end:{job.id}")
         if job.state is State.QUEUED:
             self.wakeups.notify(f"queue:{job.kind}")

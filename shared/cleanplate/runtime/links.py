@@ -23,6 +23,10 @@ class Links:
         """Give a path of this service as an http or https URL."""
         return self._base(connection) + path
 
+    def fixed(self, path: str) -> str:
+        """Give a path outside of any request: below the public address where that is set, else as a path."""
+        return self._public_url + path
+
     def websocket(self, connection: HTTPConnection, path: str) -> str:
         """Give a path of this service as a ws or wss URL."""
         return "ws" + self._base(connection).removeprefix("http") + path

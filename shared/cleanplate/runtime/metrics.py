@@ -29,9 +29,6 @@ class Metrics:
             registry=self.registry,
         )
         self.sockets = Gauge("websocket_connections", "Open WebSockets.", registry=self.registry)
-        self.engine_seconds = Histogram(
-            "engine_seconds", "Time of one engine call.", ("engine",), buckets=SECONDS, registry=self.registry
-        )
         Gauge("service_info", "Always 1.", ("service",), registry=self.registry).labels(service).set(1)
 
     def watch(self, lanes: Iterable[Lane], boards: Iterable[Board]) -> None:

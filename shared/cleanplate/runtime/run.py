@@ -20,7 +20,13 @@ class Run:
     async def report(
         self, stage: str, progress: float, *, checkpoint: dict[str, Any] | None = None, **data: Any
     ) -> None:
-        """Log a unit of work really done. `progress` is that of the whole job, 0 to 1."""
+        """Log a unit of work really done. `progress` is that of the whole job, 0 to 1.
+
+        A unit that an earlier attempt has reported is not told again, unless it comes with a checkpoint.
+        """
+        if checkpoint is None and progress <= self.job.progress:
+            await self.still_mine()
+            return
         elapsed_s = max(0.0, time.time() - (self.job.started_at or 0.0))
         eta_s = round(elapsed_s * (1 - progress) / progress, 2) if progress > 0 else None
         data = {"stage": stage, "progress": progress, "elapsed_s": round(elapsed_s, 3), "eta_s": eta_s, **data}

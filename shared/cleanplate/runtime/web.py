@@ -32,7 +32,9 @@ Check = Callable[[], Awaitable[str]]
 
 _SAFE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,100}")
 _TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
-_BY_STATUS: dict[int, type[Problem]] = {cls.status: cls for cls in (problems.Malformed, problems.Unauthorized, problems.NotFound, TooLarge)}
+_BY_STATUS: dict[int, type[Problem]] = {
+    cls.status: cls for cls in (problems.Malformed, problems.Unauthorized, problems.NotFound, TooLarge)
+}
 
 
 def create_app(
@@ -67,6 +69,7 @@ def create_app(
     app.state.metrics = metrics
     app.add_exception_handler(Problem, _answer_problem)
     app.add_exception_handler(RequestValidationError, _answer_problem)
+    app.add_exception_handler(ValidationError, _answer_problem)
     app.add_exception_handler(HTTPException, _answer_problem)
     app.add_exception_handler(ClientDisconnect, _answer_nobody)
     app.add_middleware(_Context, metrics=metrics, limit_bytes=limit_bytes)

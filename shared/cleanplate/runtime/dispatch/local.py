@@ -85,15 +85,20 @@ class LocalDispatcher:
             await run.fail(problem)
 
     async def _keep_lease(self, run: Run, work: asyncio.Future[None]) -> None:
-        while True:
-            await asyncio.sleep(self._lease_s / 3)
-            try:
-                await self._board.call(self._board.store.renew, run.job.id, run.job.attempt, self._lease_s)
-            except LeaseLost:
-                work.cancel()
-                return
-            except Exception:  # the store is away: the lease may still hold when it is back
-                log.exception("cannot renew a lease", extra={"job_id": run.job.id})
+        """Renew the lease; stop the work when that fails, at once if the job was ended in this process."""
+        with self._board.wakeups.listen(f"end:{run.job.id}") as ended:
+            while True:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._lease_s / 3):
+                        await ended.wait()
+                try:
+                    await self._board.call(self._board.store.renew, run.job.id, run.job.attempt, self._lease_s)
+                except LeaseLost:
+                    work.cancel()
+                    return
+                except Exception:  # the store is away: the lease may still hold when it is back
+                    log.exception("cannot renew a lease", extra={"job_id": run.job.id})
+                    await asyncio.sleep(self._lease_s / 10)
 
 
 def _being_cancelled() -> bool:

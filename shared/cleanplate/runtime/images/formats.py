@@ -54,12 +54,12 @@ _STARTS: tuple[tuple[bytes, str], ...] = (
     (b"v/1\x01", "OpenEXR"),
     (b"%!PS", "PostScript"),
     (b"<svg", "SVG"),
-    (b"<?xml", "SVG"),
+    (b"<?xml", "XML"),
     (b"DDS ", "DDS"),
 )
 _BRANDS = {b"avif": "AVIF", b"avis": "AVIF", b"heic": "HEIC", b"heix": "HEIC", b"hevc": "HEIC", b"mif1": "HEIC"}
 
-# What decoders throw at damaged files, found by fuzzing.
+# What decoders throw at damaged files, found by fuzzing; warnings only where the interpreter makes errors of them.
 DAMAGE: tuple[type[Exception], ...] = (
     ArithmeticError,
     AssertionError,
@@ -74,6 +74,7 @@ DAMAGE: tuple[type[Exception], ...] = (
     SyntaxError,
     TypeError,
     ValueError,
+    Warning,
     struct.error,
     zlib.error,
 )

@@ -10,8 +10,8 @@ from cleanplate.contract.problems import Malformed, TooLarge
 from cleanplate.runtime.images.pictures import PictureLimits
 
 _DATA_URI = re.compile(r"data:[^,;]*(?:;[^,;]*)*,", re.IGNORECASE)
-_WHITESPACE = str.maketrans("", "", " \t\r\n\f\v")
-_URL_SAFE = str.maketrans("-_", "+/")
+_WHITESPACE = b" \t\r\n\f\v"
+_URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
 
 def from_base64(text: str, limits: PictureLimits, *, field: str = "image") -> bytes:
@@ -26,7 +26,7 @@ def from_base64(text: str, limits: PictureLimits, *, field: str = "image") -> by
         Malformed: it is empty or not base64.
         TooLarge: the decoded bytes would be more than `max_bytes`.
     """
-    digits = _digits(text, field).translate(_WHITESPACE).translate(_URL_SAFE).rstrip("=")
+    digits = _digits(text, field).encode("utf-8", "replace").translate(_URL_SAFE, _WHITESPACE).rstrip(b"=")
     if not digits:
         raise Malformed("is empty; base64 or a data URI is needed", field=field)
     size = len(digits) * 3 // 4
@@ -38,8 +38,8 @@ def from_base64(text: str, limits: PictureLimits, *, field: str = "image") -> by
             limit_name="max_bytes",
         )
     try:
-        return base64.b64decode(digits + "=" * (-len(digits) % 4), validate=True)
-    except (binascii.Error, ValueError) as error:
+        return base64.b64decode(digits + b"=" * (-len(digits) % 4), validate=True)
+    except binascii.Error as error:
         raise Malformed("is not valid base64", field=field) from error
 
 

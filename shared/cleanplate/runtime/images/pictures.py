@@ -14,6 +14,7 @@ Pixels = NDArray[np.uint8]
 
 OPAQUE = 255
 LIGHT = 128
+_BAND = 256
 
 
 @dataclass(frozen=True)
@@ -106,8 +107,9 @@ def composite(rgb: Pixels, alpha: Pixels, background: int) -> Pixels:
         (H, W, 3) uint8, rounded; opaque pixels are untouched.
     """
     out = rgb.copy()
-    through = alpha != OPAQUE
-    share = alpha[through].astype(np.uint32)[:, None]
-    mixed = rgb[through] * share + background * (OPAQUE - share)
-    out[through] = (mixed + OPAQUE // 2) // OPAQUE
+    for top in range(0, len(out), _BAND):  # a whole large picture in 32 bits would not fit
+        band, share = out[top : top + _BAND], alpha[top : top + _BAND]
+        through = share != OPAQUE
+        part = share[through].astype(np.uint32)[:, None]
+        band[through] = (band[through] * part + background * (OPAQUE - part) + OPAQUE // 2) // OPAQUE
     return out

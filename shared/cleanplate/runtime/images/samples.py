@@ -20,7 +20,7 @@ _OTHER_BYTES = {
     for bands in ("RGB", "RGBA")
     for order, other in (("B", "L"), ("L", "B"), ("N", "B"))
 }
-_GRAY_GAIN = {"1": 255, "L;2": 85, "L;4": 17}
+_KEY_GAIN = {"L;2": 85, "L;4": 17}  # Pillow leaves a color key as stored
 _GRAY_MODES = frozenset({"1", "L", "LA", "La", "I;16", "I;16B", "I;16L", "I;16N"})
 _WHITE_IS_ZERO = 0
 _PHOTOMETRIC = 262
@@ -95,7 +95,7 @@ def _shallow_gray(image: ImageFile.ImageFile, raw: str) -> Samples:
         pair = np.asarray(image.convert("LA"))
         return Samples(_repeated(pair[..., 0]), pair[..., 1], gray=True)
     gray = np.asarray(image.convert("L"))
-    alpha = _keyed(gray == key * _GRAY_GAIN.get(raw, 1) % 256) if isinstance(key, int) else None
+    alpha = _keyed(gray == key * _KEY_GAIN.get(raw, 1) % 256) if isinstance(key, int) else None
     return Samples(_repeated(gray), alpha, gray=True)
 
 

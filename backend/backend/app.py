@@ -1,0 +1,92 @@
+"""The backend as a web application: its parts, made once, and put together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+from fastapi import FastAPI
+
+import cleanplate
+from backend.clients import InpaintClient, OcrClient
+from backend.intake import KIND
+from backend.pipeline import Pipeline
+from backend.routes.jobs import JobRoutes
+from backend.routes.sockets import SocketRoutes
+from backend.settings import BackendSettings
+from cleanplate.runtime import callbacks, service
+from cleanplate.runtime.access import Keys
+from cleanplate.runtime.board import Board
+from cleanplate.runtime.dispatch.local import LocalDispatcher
+from cleanplate.runtime.jobs import Job, State, iso
+from cleanplate.runtime.links import Links
+from cleanplate.runtime.metrics import Metrics
+from cleanplate.runtime.outbound import AddressFilter, Outbound
+from cleanplate.runtime.web import create_app
+
+COURIERS = 32
+
+
+def make_app(settings: BackendSettings) -> FastAPI:
+    """Return the application. Blocking: opens the job store."""
+    board = service.open_board(KIND, settings)
+    promises = Board(callbacks.KIND, board.store, board.files, queue_limit=settings.queue_limit)
+    metrics = Metrics("backend")
+    metrics.watch([], [board])
+    links = Links(settings.public_url, settings.proxies())
+
+    outbound = Outbound(AddressFilter(allow_private=settings.allow_private_urls))
+
+    async def payload(job: Job) -> dict[str, Any]:
+        link = links.fixed(f"/api/v1/jobs/{job.id}/result")
+        ok = job.state is State.SUCCEEDED
+        return {
+            "job_id": job.id,
+            "status": job.state.value,
+            "result_url": link if ok else None,
+            "result": job.result,
+            "error": job.error,
+            "timestamp": iso(job.finished_at),
+        }
+
+    @asynccontextmanager
+    async def running() -> AsyncIterator[None]:
+        post = callbacks.signed_post(outbound, settings.callback_secret.get_secret_value())
+        async with aiohttp.ClientSession(auto_decompress=False) as session:
+            pipeline = _pipeline(settings, session)
+            jobs = LocalDispatcher(board, pipeline, slots=settings.slots, lease_s=settings.lease_s)
+            courier = callbacks.Courier(board, payload, post, tries=settings.callback_tries)
+            couriers = LocalDispatcher(promises, courier, slots=COURIERS, lease_s=settings.lease_s)
+            async with (
+                service.running_board(board, jobs, settings),
+                service.running_board(promises, couriers, settings),
+            ):
+                yield
+
+    async def store_answers() -> str:
+        await board.call(board.store.check)
+        return "answers"
+
+    app = create_app(
+        "cleanplate backend",
+        cleanplate.__version__,
+        keys=Keys(settings.keys()),
+        metrics=metrics,
+        limit_bytes=settings.body_limit(),
+        checks={"store": store_answers},
+        running=running,
+    )
+    app.include_router(JobRoutes(board, promises, outbound, links, settings).router)
+    app.include_router(SocketRoutes(board, links).router)
+    return app
+
+
+def _pipeline(settings: BackendSettings, session: aiohttp.ClientSession) -> Pipeline:
+    wait = settings.patience_s, settings.call_timeout_s
+    ocr = OcrClient("ocr-service", settings.ocr_url, settings.ocr_key.get_secret_value(), session, *wait)
+    inpaint = InpaintClient(
+        "inpaint-service", settings.inpaint_url, settings.inpaint_key.get_secret_value(), session, *wait
+    )
+    return Pipeline(ocr, inpaint, settings.picture_limits(), settings.patience_s)

@@ -1,0 +1,81 @@
+"""From a request's body to a job: the picture, the options, and the id by which a repeat is found again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from backend.options import Options
+from cleanplate.contract.problems import Invalid, Malformed, TooLarge
+from cleanplate.runtime.bodies import Upload
+from cleanplate.runtime.images import PictureLimits, from_base64, probe
+from cleanplate.runtime.jobs import NewJob, new_id
+
+KIND = "erase"
+KEY_LIMIT = 200
+
+
+@dataclass(frozen=True)
+class Intake:
+    """A request that was read."""
+
+    image: bytes
+    options: Options
+    name: str
+
+    def new_job(self, owner: str, key: str | None) -> NewJob:
+        """Return the job to submit; with an idempotency key it is the same each time.
+
+        Raises:
+            Invalid: the key is too long.
+        """
+        if key is not None and len(key) > KEY_LIMIT:
+            raise Invalid(f"is longer than {KEY_LIMIT} characters", field="Idempotency-Key", limit=KEY_LIMIT)
+        options = self.options.model_dump(mode="json")
+        digest = hashlib.sha256(json.dumps(options, sort_keys=True).encode())
+        digest.update(hashlib.sha256(self.image).digest())
+        job_id = new_id() if key is None else hashlib.sha256(f"{owner}\n{key}".encode()).hexdigest()[:32]
+        params = {"options": options, "name": self.name}
+        return NewJob(job_id, KIND, params, digest.hexdigest(), owner, self.options.priority)
+
+
+def read_intake(upload: Upload, limits: PictureLimits) -> Intake:
+    """Return the picture and the options of a body. Blocking.
+
+    Raises:
+        Invalid: a field is missing, unknown or out of range.
+        Malformed: the picture cannot be read.
+        TooLarge: the picture is over a limit.
+        UnsupportedMedia: it is not a picture of a kind that is read here.
+    """
+    fields = dict(upload.fields)
+    unknown = set(fields) - {"image", "options"}
+    if unknown:
+        raise Invalid("is not known here; options go into `options`", field=min(unknown))
+    image, name = _image(upload, fields, limits)
+    probe(image, limits)
+    return Intake(image, Options.model_validate(_options(fields.get("options"))), name)
+
+
+def _image(upload: Upload, fields: dict[str, Any], limits: PictureLimits) -> tuple[bytes, str]:
+    for field in ("file", "files", "image"):
+        data = upload.file(field)
+        if data is not None:
+            if len(data) > limits.max_bytes:
+                raise TooLarge(f"has {len(data)} bytes", field=field, limit=limits.max_bytes)
+            return data, upload.files[field][0].name[:200]
+    given = fields.get("image")
+    if not isinstance(given, str):
+        raise Invalid("send a picture as the multipart file `file`, or in base64 as `image`", field="file")
+    return from_base64(given, limits, field="image"), "image"
+
+
+def _options(given: Any) -> Any:
+    if not isinstance(given, str):
+        return given if given is not None else {}
+    try:
+        return json.loads(given)
+    except (ValueError, RecursionError):
+        raise Malformed("this is no JSON", field="options") from None

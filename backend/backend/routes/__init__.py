@@ -1,0 +1,1 @@
+"""The backend's HTTP and WebSocket routes: one router a module, no logic in them."""

@@ -1,0 +1,43 @@
+"""What clients are shown of a job. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from cleanplate.runtime.jobs import Job, iso
+
+Link = Callable[[str], str]
+"""Gives the absolute URL of a path."""
+
+
+def job_view(job: Job, link: Link, websocket_link: Link, position: int = 0) -> dict[str, Any]:
+    """Return the whole view of a job."""
+    path = f"/api/v1/jobs/{job.id}"
+    seen = job.checkpoint.get("detected", {})
+    return {
+        "job_id": job.id,
+        "name": job.params.get("name"),
+        "status": job.state.value,
+        "stage": job.stage,
+        "progress": round(job.progress, 4),
+        "stage_progress": job.detail.get("stage_progress", 0.0),
+        "message": job.detail.get("message", ""),
+        "eta_s": None if job.final else job.detail.get("eta_s"),
+        "position": position,
+        "width": seen.get("width"),
+        "height": seen.get("height"),
+        "regions_found": seen.get("regions"),
+        "options": job.params.get("options"),
+        "result": job.result,
+        "error": job.error,
+        "attempt": job.attempt,
+        "seq": job.seq,
+        "created_at": iso(job.created_at),
+        "started_at": iso(job.started_at),
+        "finished_at": iso(job.finished_at),
+        "status_url": link(path),
+        "result_url": link(f"{path}/result"),
+        "events_url": link(f"{path}/events"),
+        "websocket_url": websocket_link(f"/api/v1/ws/jobs/{job.id}"),
+    }

@@ -1,0 +1,1 @@
+"""Repaints what a mask covers: masks, crops, fills and models, and the service around them."""

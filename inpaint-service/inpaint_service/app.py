@@ -1,0 +1,122 @@
+"""The inpaint-service as a web application: its parts, made once, and put together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Query, WebSocket
+
+import cleanplate
+from cleanplate.contract.problems import EngineUnavailable
+from cleanplate.runtime import callbacks, service
+from cleanplate.runtime.access import Keys, Owner
+from cleanplate.runtime.board import Board
+from cleanplate.runtime.dispatch.local import LocalDispatcher
+from cleanplate.runtime.jobs import Job
+from cleanplate.runtime.lane import Lane
+from cleanplate.runtime.links import Links
+from cleanplate.runtime.metrics import Metrics
+from cleanplate.runtime.outbound import AddressFilter, Outbound
+from cleanplate.runtime.progress_socket import ProgressSocket
+from cleanplate.runtime.web import create_app
+from inpaint_service.erase import Eraser
+from inpaint_service.models import ModelChoice, Models
+from inpaint_service.parts import Parts
+from inpaint_service.routes import Routes
+from inpaint_service.settings import InpaintSettings
+from inpaint_service.tasks import KIND, Pace, Tasks, payload, result_url_path
+
+log = logging.getLogger(__name__)
+
+COURIERS = 32
+
+
+def make_app(settings: InpaintSettings) -> FastAPI:
+    """Return the application. Blocking: opens the job store."""
+    parts = _parts(settings)
+    metrics = Metrics("inpaint-service")
+    metrics.watch([parts.lane], [parts.board])
+    app = create_app(
+        "cleanplate inpaint-service",
+        cleanplate.__version__,
+        keys=Keys(settings.keys()),
+        metrics=metrics,
+        limit_bytes=settings.body_limit(),
+        checks={"model": parts.model_ready, "store": parts.store_answers},
+        running=lambda: _running(parts),
+    )
+    app.include_router(Routes(parts).router)
+    _add_sockets(app, parts)
+    return app
+
+
+def _parts(settings: InpaintSettings) -> Parts:
+    choice = ModelChoice(
+        settings.model,
+        settings.device,
+        settings.strict_model,
+        settings.model_dir,
+        settings.weights,
+        settings.threads or None,
+    )
+    models = Models(choice)
+    board = service.open_board(KIND, settings)
+    return Parts(
+        settings=settings,
+        models=models,
+        eraser=Eraser(models, settings.picture_limits(), settings.longest_window()),
+        lane=Lane("inpaint", settings.workers, settings.sync_queue),
+        board=board,
+        promises=Board(callbacks.KIND, board.store, board.files, queue_limit=settings.queue_limit),
+        links=Links(settings.public_url, settings.proxies()),
+        outbound=Outbound(AddressFilter(allow_private=settings.allow_private_urls)),
+        pace=Pace(),
+    )
+
+
+@asynccontextmanager
+async def _running(parts: Parts) -> AsyncIterator[None]:
+    settings, board = parts.settings, parts.board
+
+    async def tell(job: Job) -> dict[str, Any]:
+        return await payload(board, job, parts.links.fixed(result_url_path(job.id)))
+
+    post = callbacks.signed_post(parts.outbound, settings.callback_secret.get_secret_value())
+    courier = callbacks.Courier(board, tell, post, tries=settings.callback_tries)
+    couriers = LocalDispatcher(parts.promises, courier, slots=COURIERS, lease_s=settings.lease_s)
+    tasks = Tasks(parts.eraser, parts.lane, parts.pace)
+    dispatcher = LocalDispatcher(board, tasks, slots=settings.slots, lease_s=settings.lease_s)
+    loading = asyncio.create_task(_load(parts))
+    async with service.running_board(parts.promises, couriers, settings):
+        async with service.running_board(board, dispatcher, settings):
+            yield
+        loading.cancel()
+    await asyncio.to_thread(parts.lane.close)
+    await asyncio.to_thread(parts.models.close)
+
+
+async def _load(parts: Parts) -> None:
+    """Load the model without holding up the probes; end the process when it must be there and is not."""
+    try:
+        await asyncio.to_thread(parts.models.start)
+    except EngineUnavailable as problem:
+        log.critical("model %s cannot be used: %s", parts.settings.model, problem.detail)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _add_sockets(app: FastAPI, parts: Parts) -> None:
+    @app.websocket("/api/v1/ws/progress/{task_id}")
+    @app.websocket("/api/v1/ws/progress")
+    async def progress(
+        websocket: WebSocket, owner: Owner, task_id: str | None = None, after: int | None = Query(None, ge=0, le=2**53)
+    ) -> None:
+        def result_url(name: str) -> str:
+            return parts.links.http(websocket, result_url_path(name))
+
+        await ProgressSocket(websocket, parts.board, owner, result_url, sessions=False).serve(task_id, after)

@@ -1,0 +1,148 @@
+"""The models that repaint a crop: what the service asks of one, which there are, and whether one can be used here.
+
+Nothing here imports torch or IOPaint; `engines.iopaint` does, when a model of its kind is loaded.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cleanplate.contract.problems import EngineUnavailable
+from inpaint_service.engines.catalog import DIFFUSION, IOPAINT
+from inpaint_service.strategy import EMBEDDED
+
+NAMES = (*EMBEDDED, *IOPAINT, *DIFFUSION)
+DEFAULT_WEIGHTS_DIR = Path.home() / ".cache" / "torch" / "hub" / "checkpoints"
+
+Device = Literal["auto", "cpu", "cuda", "mps"]
+
+
+class OutOfMemory(Exception):
+    """The device's memory did not suffice for a crop; a smaller one may fit."""
+
+
+@dataclass(frozen=True)
+class Params:
+    """What a request says to the model beside the picture: fields of IOPaint's `InpaintRequest`, by name."""
+
+    fields: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+
+class Inpainter(Protocol):
+    """A model that repaints one crop at a time.
+
+    Attributes:
+        name: its name in the catalog.
+        device: `cpu`, `cuda` or `mps`.
+        modulus: its input's sides are multiples of this; it pads by itself.
+        calls_at_once: how many threads may call `inpaint` at the same time.
+        largest_side_px: what it can take without scaling down; None for no such limit.
+    """
+
+    name: str
+    device: str
+    modulus: int
+    calls_at_once: int
+    largest_side_px: int | None
+
+    def warm_up(self) -> None:
+        """Do once what makes the first call slow."""
+
+    def inpaint(
+        self, rgb: NDArray[np.uint8], mask: NDArray[np.uint8], params: Params | None = None
+    ) -> NDArray[np.uint8]:
+        """Repaint one crop.
+
+        Args:
+            rgb: (h, w, 3) uint8, RGB; not written to.
+            mask: (h, w) uint8, 255 where to repaint, 0 elsewhere; not written to.
+            params: the request's fields for the model.
+
+        Returns:
+            (h, w, 3) uint8, RGB; only what is masked counts.
+
+        Raises:
+            OutOfMemory: the device's memory did not suffice.
+        """
+
+    def close(self) -> None:
+        """Give back its memory."""
+
+
+def usable(name: str, *, weights_dir: Path | None = None, weights: Path | None = None) -> tuple[bool, str]:
+    """Say whether a model can be loaded here, and if not, what is missing and how to get it.
+
+    Args:
+        name: a model's name.
+        weights_dir: the folder of the weights; IOPaint's own when left out.
+        weights: a file to use in place of a single-file model's.
+    """
+    if name in EMBEDDED:
+        return True, "embedded"
+    if name in DIFFUSION:
+        return False, "diffusion models need an extra that is not in this build"
+    if name not in IOPAINT:
+        return False, f"there is no model of this name; there are {', '.join(NAMES)}"
+    missing = _missing_weights(name, weights_dir or DEFAULT_WEIGHTS_DIR, weights)
+    if missing:
+        return False, missing
+    for package in ("torch", "iopaint"):
+        if importlib.util.find_spec(package) is None:
+            return False, f"the package {package} is not installed"
+    return True, "weights found" if IOPAINT[name].weights else "needs no weights"
+
+
+def load(
+    name: str,
+    *,
+    device: Device = "auto",
+    weights_dir: Path | None = None,
+    weights: Path | None = None,
+    threads: int | None = None,
+) -> Inpainter:
+    """Load a model; nothing is downloaded.
+
+    Args:
+        name: a model's name.
+        device: `auto` takes the first that is there of cuda, mps and cpu.
+        weights_dir: the folder of the weights; IOPaint's own when left out.
+        weights: a file to use in place of a single-file model's.
+        threads: how many threads torch may use, for the whole process; torch decides when left out.
+
+    Raises:
+        EngineUnavailable: it cannot be used here; the reason says why.
+    """
+    able, reason = usable(name, weights_dir=weights_dir, weights=weights)
+    if not able:
+        raise EngineUnavailable(f"{name}: {reason}")
+    if name in EMBEDDED:
+        from inpaint_service.engines.embedded import Embedded
+
+        return Embedded(name)
+    from inpaint_service.engines.iopaint import load_model
+
+    return load_model(name, device, weights_files(name, weights_dir, weights), threads)
+
+
+def weights_files(name: str, weights_dir: Path | None = None, weights: Path | None = None) -> dict[str, Path]:
+    """Return where each of the model's files is expected, by its name."""
+    files = [item.file for item in IOPAINT[name].weights]
+    if weights is not None and len(files) == 1:
+        return {files[0]: weights}
+    return {file: (weights_dir or DEFAULT_WEIGHTS_DIR) / file for file in files}
+
+
+def _missing_weights(name: str, weights_dir: Path, weights: Path | None) -> str:
+    places = weights_files(name, weights_dir, weights)
+    missing = [item for item in IOPAINT[name].weights if not places[item.file].is_file()]
+    if not missing:
+        return ""
+    return "; ".join(f"{places[item.file]} is missing: download {item.url} (md5 {item.md5}) to it" for item in missing)

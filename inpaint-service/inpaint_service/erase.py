@@ -1,0 +1,148 @@
+"""One order from bytes to bytes: decode, build the mask, plan, repaint unit by unit, encode. Blocking."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cleanplate.contract.messages import RegionResult
+from cleanplate.contract.problems import Malformed, TimedOut
+from cleanplate.runtime.images import Encoded, Picture, PictureLimits, decode, encode
+from inpaint_service import masks, repaint
+from inpaint_service.crops import CropOptions
+from inpaint_service.engines import Params as EngineParams
+from inpaint_service.masks import DILATION, MaskOptions
+from inpaint_service.models import Guarded, Models
+from inpaint_service.patches import Patch, paint
+from inpaint_service.repaint import Canvas, Note, Options, Unit
+from inpaint_service.wire import Order, Params
+
+MOST_FILL_STEPS = 50
+_MODEL_FIELDS = (
+    "sd_seed", "sd_steps", "sd_strength", "sd_guidance_scale", "sd_sampler", "prompt", "negative_prompt",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of an order."""
+
+    encoded: Encoded
+    size: tuple[int, int]
+    regions: tuple[RegionResult, ...]
+    area_px: int
+    model: str
+    mask_mode: str
+    seconds: float
+    frames: int
+    notes: tuple[Note, ...] = ()
+
+
+@dataclass(eq=False)
+class Work:
+    """An order on its way. `steps` are to be done in their order, each once, by `do`."""
+
+    picture: Picture
+    params: Params
+    mask: NDArray[np.uint8]
+    engine: Guarded
+    canvas: Canvas
+    plan: repaint.Plan
+    steps: list[tuple[Unit, ...]]
+    started: float
+    notes: list[Note] = field(default_factory=list)
+
+    def do(self, step: Sequence[Unit]) -> list[Note]:
+        """Repaint the units of one step; return what happened on the way."""
+        notes = [note for unit in step for note in self.canvas.repaint(unit)]
+        self.notes += notes
+        return notes
+
+    def finish(self) -> Outcome:
+        """Encode the picture."""
+        encoded = encode(self.picture, self.canvas.picture, self.params.output_format, self.params.quality)
+        return Outcome(
+            encoded=encoded,
+            size=self.picture.size,
+            regions=self.plan.results,
+            area_px=masks.area_px(self.mask),
+            model=self.engine.name,
+            mask_mode=self.params.mask_mode,
+            seconds=time.perf_counter() - self.started,
+            frames=self.picture.frames,
+            notes=tuple(self.notes),
+        )
+
+
+class Eraser:
+    """Carries out orders with the models there are."""
+
+    def __init__(self, models: Models, limits: PictureLimits, window_side: int):
+        self._models = models
+        self._limits = limits
+        self._window_side = window_side
+
+    def open(self, order: Order) -> Picture:
+        """Decode the order's picture. Raises Malformed, TooLarge, UnsupportedMedia, Invalid."""
+        return decode(order.image, self._limits)
+
+    def mask(self, order: Order, picture: Picture) -> tuple[NDArray[np.uint8], tuple[Patch, ...]]:
+        """Return the order's mask, (H, W) uint8, and that of each region.
+
+        Raises:
+            RegionOutside: a region does not touch the picture.
+            Malformed: the mask cannot be read, or has another size.
+        """
+        if order.mask is None:
+            wish = order.params.mask_dilation
+            options = MaskOptions(order.params.mask_mode, DILATION if wish is None else wish, order.params.feather)
+            patches = masks.region_patches(order.regions, picture.size, options)
+            return paint(patches, picture.size), patches
+        given = decode(order.mask, self._limits)
+        if given.size != picture.size:
+            sizes = f"{given.width} x {given.height}, the picture {picture.width} x {picture.height}"
+            raise Malformed(f"the mask has {sizes} pixels", field="mask")
+        return masks.mask_from_image(given.rgb), ()
+
+    def prepare(self, order: Order, picture: Picture, started: float) -> Work:
+        """Build the mask and plan the steps; see `mask` for what is raised, and EngineUnavailable, Invalid."""
+        mask, patches = self.mask(order, picture)
+        engine = self._models.get(order.params.model)
+        options = self._options(order.params)
+        plan = repaint.plan(picture.rgb, mask, engine, options, patches)
+        canvas = Canvas(picture.rgb, plan, engine, lambda: self._models.get(engine.name, "cpu"))
+        return Work(picture, order.params, mask, engine, canvas, plan, _steps(plan.units), started)
+
+    def erase(self, order: Order, stopped: Callable[[], bool] = lambda: False) -> Outcome:
+        """Carry out an order in one go; `stopped` is asked between steps. Raises TimedOut when it says so."""
+        started = time.perf_counter()
+        work = self.prepare(order, self.open(order), started)
+        for step in work.steps:
+            if stopped():
+                raise TimedOut("nobody waits for the answer any more")
+            work.do(step)
+        return work.finish()
+
+    def _options(self, params: Params) -> Options:
+        return Options(
+            hd_strategy=params.hd_strategy,
+            crop_trigger_px=params.hd_strategy_crop_trigger_size,
+            crop_margin_px=params.hd_strategy_crop_margin,
+            resize_limit_px=params.hd_strategy_resize_limit,
+            feather_px=params.feather,
+            crops=CropOptions(largest_side_px=self._window_side),
+            params=EngineParams(params.model_dump(include=set(_MODEL_FIELDS))),
+        )
+
+
+def _steps(units: Sequence[Unit]) -> list[tuple[Unit, ...]]:
+    """Put small fills together, so that a picture of ten thousand regions does not write ten thousand events."""
+    fills = iter([unit for unit in units if unit.patch is not None])
+    many = max(1, -(-sum(unit.patch is not None for unit in units) // MOST_FILL_STEPS))
+    groups = list(iter(lambda: tuple(islice(fills, many)), ()))
+    return groups + [(unit,) for unit in units if unit.patch is None]

@@ -1,0 +1,48 @@
+"""The parts of the running service, made once and handed to its routes."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from cleanplate.contract.problems import EngineUnavailable
+from cleanplate.runtime.board import Board
+from cleanplate.runtime.lane import Lane
+from cleanplate.runtime.links import Links
+from cleanplate.runtime.outbound import Outbound
+from inpaint_service.erase import Eraser
+from inpaint_service.models import Models
+from inpaint_service.settings import InpaintSettings
+from inpaint_service.tasks import Pace
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the routes work with."""
+
+    settings: InpaintSettings
+    models: Models
+    eraser: Eraser
+    lane: Lane
+    board: Board
+    promises: Board
+    links: Links
+    outbound: Outbound
+    pace: Pace
+
+    async def model_ready(self) -> str:
+        """Return which model is ready. Raises EngineUnavailable while there is none."""
+        await asyncio.sleep(0)
+        if self.models.state != "ready":
+            raise EngineUnavailable(f"the model is {self.models.state}")
+        fallback = f", instead of {self.settings.model}: {self.models.fallback}" if self.models.fallback else ""
+        return f"{self.models.name}{fallback}"
+
+    async def store_answers(self) -> str:
+        """Return that the store answers, or raise what it raises."""
+        await self.board.call(self.board.store.check)
+        return "answers"
+
+    def fallback_header(self) -> dict[str, str]:
+        """Return the header that tells that the embedded fills stand in for the service's model."""
+        return {"X-Model-Requested": self.settings.model} if self.models.fallback else {}

@@ -1,0 +1,287 @@
+"""The service's HTTP routes: read the body, have it done, answer. No picture is touched here."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import threading
+import time
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+
+import cleanplate
+from cleanplate.contract.problems import Conflict, EngineUnavailable, NotReady
+from cleanplate.runtime import callbacks
+from cleanplate.runtime.access import Owner
+from cleanplate.runtime.bodies import read_upload
+from cleanplate.runtime.images import Picture, encode, probe
+from cleanplate.runtime.jobs import ACTIVE, State, iso, new_id
+from cleanplate.runtime.progress import task_view
+from inpaint_service import masks
+from inpaint_service.erase import Outcome
+from inpaint_service.parts import Parts
+from inpaint_service.tasks import KIND, RESULT, new_task, result_url_path
+from inpaint_service.wire import JsonParams, Order, Params, TaskParams, body_schema, read_order
+
+FORMATS = ["png", "jpeg", "webp", "bmp", "gif", "tiff"]
+IDS_SHOWN = 1000
+
+
+class Routes:
+    """The routes of `router`, with what they need."""
+
+    def __init__(self, parts: Parts):
+        self._parts = parts
+        self._began = time.time()
+        self.router = APIRouter()
+        add = self.router.add_api_route
+        add("/", self.root, methods=["GET"], tags=["about"])
+        add("/api/v1/health", self.health, methods=["GET"], tags=["about"])
+        add("/api/v1/model", self.model, methods=["GET"], tags=["about"])
+        add("/api/v1/info", self.info, methods=["GET"], tags=["about"])
+        picture: dict[str, Any] = {"response_class": Response, "tags": ["erase"]}
+        picture["responses"] = {200: {"content": {"image/png": {}}}}
+        body = body_schema(Params, regions=True)
+        add("/api/v1/inpaint", self.inpaint, methods=["POST"], openapi_extra=body_schema(Params, mask=True), **picture)
+        add("/api/v1/inpaint-regions", self.inpaint_regions, methods=["POST"], openapi_extra=body, **picture)
+        add("/api/v1/mask", self.mask, methods=["POST"], openapi_extra=body, **picture)
+        body = body_schema(JsonParams, regions=True)
+        add("/api/v1/inpaint-regions-json", self.inpaint_json, methods=["POST"], openapi_extra=body, tags=["erase"])
+        body = body_schema(TaskParams, regions=True)
+        add("/api/v1/inpaint-regions-async", self.inpaint_async, methods=["POST"], openapi_extra=body, tags=["tasks"])
+        add("/api/v1/task-status/{task_id}", self.task_status, methods=["GET"], tags=["tasks"])
+        add("/api/v1/task-result/{task_id}", self.task_result, methods=["GET"], tags=["tasks"], response_class=Response)
+        add("/api/v1/cancel-task/{task_id}", self.cancel_task, methods=["POST"], tags=["tasks"])
+        add("/api/v1/tasks", self.tasks, methods=["GET"], tags=["tasks"])
+
+    async def root(self) -> dict[str, Any]:
+        """Say what this is."""
+        model = self._parts.models.view()
+        return {
+            "name": "cleanplate inpaint-service",
+            "version": cleanplate.__version__,
+            "status": "running",
+            "docs": "/docs",
+            "health": "/api/v1/health",
+            "model": model["name"],
+            "device": model["device"],
+        }
+
+    async def health(self) -> JSONResponse:
+        """Say whether the service can do its work; 503 when it cannot."""
+        parts, problem = self._parts, ""
+        counts: dict[State, int] = {}
+        try:
+            counts = await parts.board.call(parts.board.store.counts, KIND)
+            await parts.model_ready()
+        except Exception as error:  # a health check reports, whatever it is that fails
+            problem = str(error)
+        model = parts.models.view()
+        body = {
+            "status": "unhealthy" if problem else "healthy",
+            "message": problem or "the inpaint-service is running",
+            "timestamp": iso(time.time()),
+            "version": cleanplate.__version__,
+            "model": model,
+            "uptime_seconds": round(time.time() - self._began, 1),
+            "memory_bytes": await asyncio.to_thread(_resident_bytes),
+            "tasks": {state.value: number for state, number in counts.items()},
+            "waiting_requests": parts.lane.waiting,
+            "last_error": parts.models.fallback or None,
+        }
+        return JSONResponse(body, 503 if problem else 200)
+
+    async def model(self) -> dict[str, Any]:
+        """Describe the service's own model."""
+        return dict(self._parts.models.view())
+
+    async def info(self) -> dict[str, Any]:
+        """Say what the service can do, and its limits."""
+        settings = self._parts.settings
+        return {
+            "name": "cleanplate inpaint-service",
+            "version": cleanplate.__version__,
+            "model": self._parts.models.view(),
+            "capabilities": ["inpaint", "inpaint-regions", "async", "websocket-progress", "mask", "callback"],
+            "limits": {
+                "max_image_size": settings.max_image_size,
+                "max_file_size": settings.max_file_size,
+                "max_pixels": settings.max_pixels,
+                "max_regions": settings.max_regions,
+                "request_timeout": settings.request_timeout,
+                "queue_limit": settings.queue_limit,
+                "supported_formats": FORMATS,
+            },
+            "models": await asyncio.to_thread(self._parts.models.usable),
+        }
+
+    async def inpaint(self, request: Request, owner: Owner) -> Response:
+        """Repaint where `mask` is white: base64 in JSON, or the files `image` and `mask` and JSON in `params`."""
+        return _picture(await self._erase(await self._order(request, Params, mask=True)), self._parts.fallback_header())
+
+    async def inpaint_regions(self, request: Request, owner: Owner) -> Response:
+        """Repaint the regions."""
+        order = await self._order(request, Params)
+        return _picture(await self._erase(order), self._parts.fallback_header(), len(order.regions))
+
+    async def inpaint_json(self, request: Request, owner: Owner) -> dict[str, Any]:
+        """Repaint the regions and answer with figures, and with the picture when `include_image` is set."""
+        order = await self._order(request, JsonParams)
+        outcome = await self._erase(order)
+        body: dict[str, Any] = {
+            "success": True,
+            "message": f"{len(order.regions)} regions repainted",
+            "processing_stats": {
+                "regions_processed": len(order.regions),
+                "total_area": outcome.area_px,
+                "processing_time": round(outcome.seconds, 4),
+                "image_dimensions": {"width": outcome.size[1], "height": outcome.size[0]},
+                "regions": [region.model_dump() for region in outcome.regions],
+            },
+            "timestamp": iso(time.time()),
+        }
+        if isinstance(order.params, JsonParams) and order.params.include_image:
+            body["image"] = await asyncio.to_thread(lambda: base64.b64encode(outcome.encoded.data).decode())
+        return body
+
+    async def inpaint_async(self, request: Request, owner: Owner) -> dict[str, Any]:
+        """Start a task: its progress is told over WebSockets, its picture is at task-result."""
+        parts = self._parts
+        order = await self._order(request, TaskParams)
+        params = order.params
+        assert isinstance(params, TaskParams)
+        await asyncio.to_thread(self._check, order)
+        if params.callback_url is not None:
+            parts.outbound.check(str(params.callback_url), "callback_url")
+        new, files = await asyncio.to_thread(new_task, order, params.task_id or new_id(), owner)
+        job, _ = await parts.board.submit(new, files)
+        if params.callback_url is not None:
+            await callbacks.promise(parts.promises, job, str(params.callback_url))
+        ahead = await parts.board.call(parts.board.store.position, job)
+        task_s = parts.pace.task_s
+        return {
+            "task_id": job.id,
+            "status": "pending",
+            "message": "the task is queued",
+            "estimated_time": None if task_s is None else round(task_s * (1 + ahead / parts.settings.slots), 2),
+            "websocket_url": parts.links.websocket(request, f"/api/v1/ws/progress/{job.id}"),
+            "status_url": parts.links.http(request, f"/api/v1/task-status/{job.id}"),
+            "result_url": parts.links.http(request, result_url_path(job.id)),
+        }
+
+    async def task_status(self, task_id: str, request: Request, owner: Owner) -> dict[str, Any]:
+        """Say where a task stands."""
+        job = await self._parts.board.get(task_id, owner)
+        view = task_view(job, time.time())
+        if job.state is State.SUCCEEDED:
+            view["result_url"] = self._parts.links.http(request, result_url_path(job.id))
+            view["regions"] = (job.result or {}).get("regions", [])
+        return view
+
+    async def task_result(self, task_id: str, owner: Owner) -> Response:
+        """Return a task's picture; 409 while it runs, 410 after its retention."""
+        board = self._parts.board
+        job = await board.get(task_id, owner)
+        if job.state in ACTIVE:
+            raise NotReady(f"the task is {job.state.value}", state=job.state.value)
+        if job.result is None:
+            reason = job.error["detail"] if job.error else "there is no picture"
+            raise Conflict(f"the task is {job.state.value}: {reason}", state=job.state.value)
+        data = await board.call(board.files.get, job.id, RESULT)
+        done = job.result
+        headers = {
+            "Content-Disposition": f'inline; filename="{job.id}.{done["extension"]}"',
+            "X-Processing-Time": f"{done['processing_time']:.3f}",
+            "X-Regions-Count": str(len(done["regions"])),
+            "X-Total-Area": str(done["area_px"]),
+            "X-Timestamp": iso(job.finished_at) or "",
+            "X-Model": done["model"],
+            "X-Mask-Mode": done["mask_mode"],
+            "X-Unchanged-Outside-Mask": str(done["lossless"]).lower(),
+        }
+        return Response(data, media_type=done["media_type"], headers=headers)
+
+    async def cancel_task(self, task_id: str, owner: Owner) -> dict[str, Any]:
+        """Cancel a task: the step at work is its last. 409 when it has ended already."""
+        await self._parts.board.get(task_id, owner)
+        job = await self._parts.board.cancel(task_id)
+        return {"task_id": job.id, "status": "cancelled", "message": "the task was cancelled"}
+
+    async def tasks(self, owner: Owner) -> dict[str, Any]:
+        """Count the tasks and name those that have not ended."""
+        board = self._parts.board
+        counts = await board.call(board.store.counts, KIND)
+        active = await board.call(
+            board.store.list_jobs, kind=KIND, owner=owner, states=tuple(ACTIVE), before=None, limit=IDS_SHOWN
+        )
+        return {
+            "total_tasks": sum(counts.values()),
+            "active_tasks": counts[State.QUEUED] + counts[State.RUNNING],
+            "completed_tasks": counts[State.SUCCEEDED],
+            "error_tasks": counts[State.FAILED],
+            "cancelled_tasks": counts[State.CANCELLED],
+            "active_task_ids": [job.id for job in active],
+            "queued_tasks": counts[State.QUEUED],
+            "queue_limit": board.queue_limit,
+        }
+
+    async def mask(self, request: Request, owner: Owner) -> Response:
+        """Return the mask that the regions give, as a PNG, without repainting."""
+        order = await self._order(request, Params)
+        return await self._parts.lane.run(lambda: self._mask(order), self._parts.settings.request_timeout)
+
+    def _mask(self, order: Order) -> Response:
+        picture = self._parts.eraser.open(order)
+        mask, _ = self._parts.eraser.mask(order, picture)
+        blank = Picture(rgb=mask[:, :, None].repeat(3, axis=2), gray=True)
+        headers = {"X-Total-Area": str(masks.area_px(mask)), "X-Regions-Count": str(len(order.regions))}
+        return Response(encode(blank, blank.rgb).data, media_type="image/png", headers=headers)
+
+    def _check(self, order: Order) -> None:
+        """Refuse at once what would fail later: an unreadable header, a model that is not there."""
+        probe(order.image, self._parts.settings.picture_limits())
+        self._parts.models.check(order.params.model)
+
+    async def _order(self, request: Request, params: type[Params], *, mask: bool = False) -> Order:
+        settings = self._parts.settings
+        upload = await read_upload(request, settings.body_timeout_s)
+        limits, most = settings.picture_limits(), 0 if mask else settings.max_regions
+        return await asyncio.to_thread(read_order, upload, params, limits, max_regions=most, mask=mask)
+
+    async def _erase(self, order: Order) -> Outcome:
+        parts = self._parts
+        if parts.models.state == "loading":
+            raise EngineUnavailable("the model is being loaded", retry_after_s=2)
+        gone = threading.Event()
+        try:
+            return await parts.lane.run(lambda: parts.eraser.erase(order, gone.is_set), parts.settings.request_timeout)
+        finally:
+            gone.set()
+
+
+def _picture(outcome: Outcome, fallback: dict[str, str], regions: int | None = None) -> Response:
+    encoded = outcome.encoded
+    headers = {
+        "Content-Disposition": f'inline; filename="clean.{encoded.extension}"',
+        "X-Processing-Time": f"{outcome.seconds:.3f}",
+        "X-Regions-Count": str(len(outcome.regions) if regions is None else regions),
+        "X-Total-Area": str(outcome.area_px),
+        "X-Timestamp": iso(time.time()) or "",
+        "X-Model": outcome.model,
+        "X-Mask-Mode": outcome.mask_mode,
+        "X-Unchanged-Outside-Mask": str(encoded.lossless).lower(),
+        **fallback,
+    }
+    if outcome.frames > 1:
+        headers["X-Warning"] = f"only the first of {outcome.frames} frames was taken"
+    return Response(encoded.data, media_type=encoded.media_type, headers=headers)
+
+
+def _resident_bytes() -> int | None:
+    try:
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[1]) * 4096
+    except OSError:
+        return None

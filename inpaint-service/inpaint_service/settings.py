@@ -1,0 +1,98 @@
+"""What can be set about this service; `IOPAINT_*` and the short names are those of the services it replaces."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import AliasChoices, Field, SecretStr
+from pydantic_settings import SettingsConfigDict
+
+from cleanplate.runtime.images import PictureLimits
+from cleanplate.runtime.settings import ServiceSettings
+
+PREFIXES = ("INPAINT_", "IOPAINT_")
+
+
+class InpaintSettings(ServiceSettings):
+    """Settings of the inpaint-service."""
+
+    model_config = SettingsConfigDict(env_prefix="INPAINT_")
+
+    host: str = Field("0.0.0.0", description="Address to listen on.", validation_alias=AliasChoices("IOPAINT_HOST"))
+    port: int = Field(
+        8081, ge=0, le=65535, description="Port to listen on.", validation_alias=AliasChoices("IOPAINT_PORT")
+    )
+    data: Path = Field(Path("data/inpaint"), description="Folder for the database and the files of tasks.")
+    model: str = Field(
+        "lama",
+        description="Model for regions that no plain fill suits; the embedded fills stand in where it cannot be used.",
+        validation_alias=AliasChoices("IOPAINT_MODEL"),
+    )
+    strict_model: bool = Field(
+        False, description="Do not start when the model cannot be used.", validation_alias=AliasChoices("STRICT_MODEL")
+    )
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(
+        "auto", description="Where the model runs.", validation_alias=AliasChoices("IOPAINT_DEVICE")
+    )
+    low_mem: bool = Field(
+        False,
+        description="Halve the largest window a model sees: less memory, more windows.",
+        validation_alias=AliasChoices("IOPAINT_LOW_MEM"),
+    )
+    model_dir: Path | None = Field(
+        None, description="Folder with model files; empty: where IOPaint keeps its downloads."
+    )
+    weights: Path | None = Field(
+        None,
+        description="TorchScript file for the model, instead of the one in the folder.",
+        validation_alias=AliasChoices("INPAINT_WEIGHTS", "LAMA_MODEL_URL"),
+    )
+    threads: int = Field(0, ge=0, le=256, description="Processor threads of one model call; 0: as many as cores.")
+    window_side: int = Field(768, ge=256, le=8192, description="Longest side of a window that a model sees, in px.")
+    max_image_size: int = Field(
+        0,
+        ge=0,
+        description="Longest side of a picture, in px; 0: no limit.",
+        validation_alias=AliasChoices("MAX_IMAGE_SIZE"),
+    )
+    max_file_size: int = Field(
+        52_428_800, ge=1, description="Largest picture file, in bytes.", validation_alias=AliasChoices("MAX_FILE_SIZE")
+    )
+    max_pixels: int = Field(150_000_000, ge=1, description="Largest picture, in pixels.")
+    max_regions: int = Field(10_000, ge=1, description="Regions in one request.")
+    animated: Literal["first", "refuse"] = Field(
+        "first", description="Whether the first frame of an animated picture is taken, or the picture is refused."
+    )
+    request_timeout: float = Field(
+        300.0,
+        gt=0,
+        description="Longest time for a synchronous request, in seconds.",
+        validation_alias=AliasChoices("REQUEST_TIMEOUT"),
+    )
+    sync_queue: int = Field(32, ge=0, description="Synchronous requests that may wait; more are refused with 429.")
+    workers: int = Field(
+        2, ge=1, le=64, description="Pictures that are worked on at once; a model takes one at a time."
+    )
+    public_url: str = Field(
+        "", description="This service's address as clients see it.", validation_alias=AliasChoices("PUBLIC_URL")
+    )
+    trusted_proxies: str = Field("", description="Proxies whose X-Forwarded-* headers count: addresses or networks.")
+    callback_secret: SecretStr = Field(SecretStr(""), description="Key that callbacks are signed with.")
+    callback_tries: int = Field(8, ge=1, le=20, description="Attempts to deliver a callback.")
+
+    def longest_window(self) -> int:
+        """Return the longest side of a window, in px."""
+        return self.window_side // 2 if self.low_mem else self.window_side
+
+    def picture_limits(self) -> PictureLimits:
+        """Return the limits that a picture must keep."""
+        return PictureLimits(self.max_file_size, self.max_image_size, self.max_pixels, self.animated)
+
+    def body_limit(self) -> int:
+        """Return the largest request body: a picture and a mask in base64, and the rest."""
+        return int(self.max_file_size * 4 / 3) * 2 + 2_000_000
+
+    def proxies(self) -> list[str]:
+        """Return the trusted proxies."""
+        return [proxy.strip() for proxy in self.trusted_proxies.split(",") if proxy.strip()]

@@ -1,0 +1,137 @@
+"""An asynchronous order as a job: every stage and every step that is done is an event, cancel falls between them."""
+
+from __future__ import annotations
+
+import base64
+import time
+from typing import Any
+
+from cleanplate.contract.messages import Region
+from cleanplate.runtime.board import Board
+from cleanplate.runtime.jobs import Job, NewJob, State, iso
+from cleanplate.runtime.lane import Lane
+from cleanplate.runtime.progress import word
+from cleanplate.runtime.run import Run
+from inpaint_service.erase import Eraser, Outcome, Work
+from inpaint_service.wire import Order, TaskParams
+
+KIND = "inpaint"
+IMAGE, RESULT = "image", "result"
+PREPARED, MASKED, INPAINTED, ENCODED = 0.05, 0.15, 0.90, 0.99
+NEWEST_SHARE = 0.3
+
+
+class Pace:
+    """How long a task takes here, as a moving average of those that were done; None before the first."""
+
+    def __init__(self) -> None:
+        self.task_s: float | None = None
+
+    def add(self, seconds: float) -> None:
+        """Count a task that was done."""
+        old = seconds if self.task_s is None else self.task_s
+        self.task_s = old + NEWEST_SHARE * (seconds - old)
+
+
+def new_task(order: Order, task_id: str, owner: str) -> tuple[NewJob, dict[str, bytes]]:
+    """Return the job and the files of an order."""
+    assert isinstance(order.params, TaskParams)
+    params = order.params.model_dump(mode="json")
+    params["regions"] = [region.model_dump(mode="json") for region in order.regions]
+    return NewJob(task_id, KIND, params, order.digest(), owner), {IMAGE: order.image}
+
+
+class Tasks:
+    """Handles a task; see `Handler`."""
+
+    def __init__(self, eraser: Eraser, lane: Lane, pace: Pace):
+        self._eraser = eraser
+        self._lane = lane
+        self._pace = pace
+
+    async def __call__(self, run: Run) -> None:
+        """Carry the task to its end. One that was interrupted begins anew and tells only what is new."""
+        started = time.perf_counter()
+        order = await self._order(run)
+        picture = await self._lane.run(lambda: self._eraser.open(order))
+        regions = len(order.regions)
+        size = f"{picture.width} x {picture.height} pixels"
+        await run.report("preparing", PREPARED, stage_progress=1.0, message=f"decoded, {size}", regions=regions)
+        work = await self._lane.run(lambda: self._eraser.prepare(order, picture, started))
+        told: dict[str, Any] = {"units": len(work.steps), "regions": regions}
+        await run.report("masking", MASKED, stage_progress=1.0, message="mask and plan built", **told)
+        await self._repaint(run, work, regions)
+        outcome = await self._lane.run(work.finish)
+        await run.still_mine()
+        await run.put(RESULT, outcome.encoded.data)
+        await run.report("finalizing", ENCODED, stage_progress=1.0, message="encoded", region=regions, **told)
+        await run.succeed(_result(outcome))
+        self._pace.add(outcome.seconds)
+
+    async def _order(self, run: Run) -> Order:
+        params = dict(run.job.params)
+        regions = tuple(Region.model_validate(region) for region in params.pop("regions"))
+        return Order(await run.get(IMAGE), TaskParams.model_validate(params), regions)
+
+    async def _repaint(self, run: Run, work: Work, regions: int) -> None:
+        total, open_units = len(work.steps), _open_units(work)
+        for number, step in enumerate(work.steps, 1):
+            for note in await self._lane.run(lambda step=step: work.do(step)):  # type: ignore[misc]
+                await run.note(note.code, message=note.message)
+            for unit in step:
+                for region in unit.regions:
+                    open_units[region] -= 1
+            share = number / total
+            await run.report(
+                "inpainting",
+                MASKED + (INPAINTED - MASKED) * share,
+                stage_progress=share,
+                message=f"{step[0].strategy}: step {number} of {total}",
+                unit=number,
+                units=total,
+                region=sum(left <= 0 for left in open_units.values()),
+                regions=regions,
+            )
+
+
+def result_url_path(task_id: str) -> str:
+    """Return where the picture of a task is."""
+    return f"/api/v1/task-result/{task_id}"
+
+
+async def payload(board: Board, job: Job, result_url: str) -> dict[str, Any]:
+    """Return the body of a task's callback."""
+    done = job.state is State.SUCCEEDED
+    data = await board.call(board.files.get, job.id, RESULT) if done else b""
+    return {
+        "task_id": job.id,
+        "status": word(job.state, job.stage),
+        "image_data": base64.b64encode(data).decode() if done else None,
+        "result_url": result_url if done else None,
+        "error_message": job.error["detail"] if job.error else None,
+        "timestamp": iso(job.finished_at),
+    }
+
+
+def _open_units(work: Work) -> dict[int, int]:
+    left: dict[int, int] = {}
+    for step in work.steps:
+        for unit in step:
+            for region in unit.regions:
+                left[region] = left.get(region, 0) + 1
+    return left
+
+
+def _result(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "regions": [region.model_dump(mode="json") for region in outcome.regions],
+        "processing_time": round(outcome.seconds, 3),
+        "media_type": outcome.encoded.media_type,
+        "extension": outcome.encoded.extension,
+        "lossless": outcome.encoded.lossless,
+        "width": outcome.size[1],
+        "height": outcome.size[0],
+        "area_px": outcome.area_px,
+        "model": outcome.model,
+        "mask_mode": outcome.mask_mode,
+    }

@@ -1,0 +1,165 @@
+"""How a picture too large or too long for one look is looked at in windows, and how their lines become one list. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from cleanplate.contract.geometry import Box, bounds
+from ocr_service.engines import Line
+
+LONGEST_WHOLE_PX = 2400
+ASPECT_STRIP = 3.0
+LONGEST_STRIP_PX = 4000  # an engine scales down what is longer
+STRIP_AREA_PX = 1_500_000
+SIDE_PX = 1280
+OVERLAP_PX = 192
+
+_SAME = 0.5  # intersection over union
+_COVERED = 0.6  # share of a line that lines already taken cover
+_EDGE = 0.25  # of its height: so near to an inner edge a line may go on behind it
+_SAME_ROW = 0.6  # of the lower of the two heights
+
+
+@dataclass(frozen=True)
+class Window:
+    """A part of the picture, in whole pixels. `whole`: all of it, so that nothing is cut at its edges."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+    whole: bool = False
+
+
+def plan(width: int, height: int) -> list[Window]:
+    """Return the windows through which a picture is read, and before them the whole, for lines larger than a window.
+
+    One window, the whole, if the picture is small enough, or a strip of so few pixels that it needs no scaling down.
+    """
+    whole = Window(0, 0, width, height, whole=True)
+    few = width * height <= STRIP_AREA_PX and max(width, height) <= LONGEST_STRIP_PX
+    if few if is_strip(width, height) else max(width, height) <= LONGEST_WHOLE_PX:
+        return [whole]
+    spans = [(x, y) for y in _spans(height) for x in _spans(width)]
+    return [whole, *(Window(x, y, across, down) for (x, across), (y, down) in spans)]
+
+
+def is_strip(width: int, height: int) -> bool:
+    """Say whether the picture is so long that scaling its length to a detector's limit would blur its lines."""
+    return max(width, height) > ASPECT_STRIP * min(width, height)
+
+
+def shift(line: Line, x: float, y: float) -> Line:
+    """Return the line in a picture whose origin lies (x, y) further to the left and top."""
+    words = tuple(replace(word, polygon=tuple((px + x, py + y) for px, py in word.polygon)) for word in line.words)
+    return replace(line, polygon=tuple((px + x, py + y) for px, py in line.polygon), words=words)
+
+
+def merge(found: Iterable[tuple[Window, Sequence[Line]]], width: int, height: int) -> list[Line]:
+    """Make one list of what the windows show.
+
+    Lines that lie inside a window win; what the whole picture shows comes next, for what is larger than a window; then
+    pieces that an edge cut off, joined where they go on in the next window.
+
+    Args:
+        found: per window its lines, in pixels of the whole picture.
+        width: of the whole picture, in pixels.
+        height: likewise.
+    """
+    inside: list[Line] = []
+    wholes: list[Line] = []
+    pieces: list[Line] = []
+    for window, lines in found:
+        for line in lines:
+            cut = not window.whole and _is_cut(_box(line), window, width, height)
+            (wholes if window.whole else pieces if cut else inside).append(line)
+    taken: list[Line] = []
+    for line in sorted(inside, key=lambda line: -_box(line).area):
+        if not _is_known(line, taken):
+            taken.append(line)
+    for line in wholes:
+        if not _is_known(line, taken):
+            taken = [other for other in taken if _covered(_box(other), [_box(line)]) < _COVERED] + [line]
+    joined: list[Line] = []
+    for piece in sorted(pieces, key=lambda line: (_box(line).x, _box(line).y)):
+        if not _is_known(piece, taken):
+            _join(piece, joined)
+    return taken + joined
+
+
+def _spans(length: int) -> list[tuple[int, int]]:
+    """Cut a side into the fewest equal parts of at most `SIDE_PX` that overlap by `OVERLAP_PX`: (start, length)."""
+    if length <= SIDE_PX:
+        return [(0, length)]
+    count = math.ceil((length - OVERLAP_PX) / (SIDE_PX - OVERLAP_PX))
+    part = math.ceil((length + (count - 1) * OVERLAP_PX) / count)
+    return [(round(i * (length - part) / (count - 1)), part) for i in range(count)]
+
+
+def _box(line: Line) -> Box:
+    return bounds(line.polygon)
+
+
+def _is_cut(box: Box, window: Window, width: int, height: int) -> bool:
+    near = 2 + _EDGE * min(box.width, box.height)
+    right, bottom = window.x + window.width, window.y + window.height
+    return (
+        (window.x > 0 and box.x < window.x + near)
+        or (window.y > 0 and box.y < window.y + near)
+        or (right < width and box.right > right - near)
+        or (bottom < height and box.bottom > bottom - near)
+    )
+
+
+def _is_known(line: Line, taken: Sequence[Line]) -> bool:
+    box = _box(line)
+    others = [other for other in map(_box, taken) if other.overlaps(box)]
+    return any(_iou(box, other) > _SAME for other in others) or _covered(box, others) >= _COVERED
+
+
+def _shared(a: Box, b: Box) -> float:
+    across, down = min(a.right, b.right) - max(a.x, b.x), min(a.bottom, b.bottom) - max(a.y, b.y)
+    return max(0.0, across) * max(0.0, down)
+
+
+def _iou(a: Box, b: Box) -> float:
+    shared = _shared(a, b)
+    return shared / (a.area + b.area - shared) if shared else 0.0
+
+
+def _covered(box: Box, others: Sequence[Box]) -> float:
+    return sum(_shared(box, other) for other in others) / box.area if box.area else 1.0
+
+
+def _join(piece: Line, joined: list[Line]) -> None:
+    """Add a piece to the line that it goes on with, or as a line of its own."""
+    for i, line in enumerate(joined):
+        a, b = _box(line), _box(piece)
+        if _iou(a, b) > _SAME or _covered(b, [a]) >= _COVERED:
+            return
+        if _goes_on(a, b):
+            polygon = a.union(b).polygon()
+            text, score = _one_text(line, piece, a, b), min(line.score, piece.score)
+            joined[i] = replace(line, polygon=polygon, text=text, score=score, words=line.words + piece.words)
+            return
+    joined.append(piece)
+
+
+def _goes_on(a: Box, b: Box) -> bool:
+    """Say whether b continues a along their length; both are pieces of lines that an edge cut."""
+    if not a.overlaps(b):
+        return False
+    across = min(a.bottom, b.bottom) - max(a.y, b.y) > _SAME_ROW * min(a.height, b.height)
+    down = min(a.right, b.right) - max(a.x, b.x) > _SAME_ROW * min(a.width, b.width)
+    return (across and a.width > a.height) or (down and a.height > a.width)
+
+
+def _one_text(first: Line, second: Line, a: Box, b: Box) -> str:
+    """Put the texts together without what both show: the longest common end and start, else by the shared length."""
+    for length in range(min(len(first.text), len(second.text)), 1, -1):
+        if first.text.endswith(second.text[:length]):
+            return first.text + second.text[length:]
+    shared = (a.right - b.x) / b.width if a.width > a.height else (a.bottom - b.y) / b.height
+    return first.text + second.text[round(len(second.text) * min(max(shared, 0.0), 1.0)) :]
