@@ -34,7 +34,7 @@ def make_app(settings: BackendSettings) -> FastAPI:
     board = service.open_board(KIND, settings)
     promises = Board(callbacks.KIND, board.store, board.files, queue_limit=settings.queue_limit)
     metrics = Metrics("backend")
-    metrics.watch([], [board])
+    metrics.watch(list, [board])
     links = Links(settings.public_url, settings.proxies())
 
     outbound = Outbound(AddressFilter(allow_private=settings.allow_private_urls))

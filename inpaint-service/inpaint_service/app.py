@@ -41,7 +41,7 @@ def make_app(settings: InpaintSettings) -> FastAPI:
     """Return the application. Blocking: opens the job store."""
     parts = _parts(settings)
     metrics = Metrics("inpaint-service")
-    metrics.watch([parts.lane], [parts.board])
+    metrics.watch(lambda: [parts.lane], [parts.board])
     app = create_app(
         "cleanplate inpaint-service",
         cleanplate.__version__,

@@ -75,5 +75,5 @@ def _blank(crop: Picture, spot: Site) -> NDArray[np.float32]:
 
 
 def _write(out: Picture, spot: Site, values: NDArray[np.float32]) -> None:
-    rounded = np.clip(np.rint(values[spot.own]), 0, 255)
-    out[spot.place][spot.own] = rounded.astype(np.uint8)
+    rounded = np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    np.copyto(out[spot.place], rounded, where=spot.own[..., None])

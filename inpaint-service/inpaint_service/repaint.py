@@ -90,7 +90,7 @@ class Canvas:
         if not mask[core].any():
             return
         try:
-            new = self._call(self.picture[window.place].copy(), mask)
+            new = self._call(self.picture[window.place].copy(), mask.copy())
         except OutOfMemory as error:
             log.warning("out of memory: %s", error)
             notes.append(Note("out_of_memory", str(error)))
@@ -137,7 +137,9 @@ class Canvas:
         """Put the new pixels in where `own` is masked, and cross them off."""
         chosen = own > 0
         target = self.picture[window.place]
-        target[chosen] = self._feathered(window, target, new)[chosen] if self._plan.options.feather_px else new[chosen]
+        if self._plan.options.feather_px:
+            new = self._feathered(window, target, new)
+        np.copyto(target, new, where=chosen[..., None])
         self._to_do[window.place][chosen] = 0
 
     def _feathered(self, window: Window, old: Picture, new: Picture) -> Picture:

@@ -15,6 +15,7 @@ from inpaint_service.patches import Mask, Patch, grow
 
 RING_PX = 6
 ROUNDS = 6
+SAMPLE = 4000
 TUKEY = 4.685
 MAD_TO_SIGMA = 1.4826
 LEAST_SCALE = 0.5
@@ -77,7 +78,7 @@ def fit_plane(crop: NDArray[np.uint8], ring: Bits) -> Plane | None:
 
     The weights are Tukey's biweight (Beaton and Tukey, Technometrics 16, 1974) with his constant 4.685 and the median
     absolute deviation as scale, so that ink which reaches into the ring counts for nothing. Six rounds: twenty moved
-    the result on the test pairs by less than 0.03 dB.
+    the result on the test pairs by less than 0.03 dB. Of a large ring a sample is enough.
 
     Args:
         crop: (h, w, 3) uint8 around the patch.
@@ -92,16 +93,26 @@ def fit_plane(crop: NDArray[np.uint8], ring: Bits) -> Plane | None:
     basis = _basis(ring.shape)
     at_ring = basis[ys, xs]
     values = crop[ys, xs].astype(np.float64)
-    weights = np.ones_like(values)
-    for _ in range(ROUNDS + 1):
-        coefficients = _least_squares(at_ring, values, weights)
-        residuals = np.abs(values - at_ring @ coefficients)
-        scales = np.maximum(MAD_TO_SIGMA * np.median(residuals, axis=0), LEAST_SCALE)
-        weights = np.clip(1 - np.square(residuals / (TUKEY * scales)), 0, None) ** 2
+    step = -(-len(values) // SAMPLE)
+    coefficients, scales = _reweighted(at_ring[::step], values[::step])
+    residuals = np.abs(values - at_ring @ coefficients)
     far = (residuals > OUTLIER_SIGMAS * np.maximum(scales, OUTLIER_LEAST_SCALE)).any(axis=1)
     outliers = np.zeros_like(ring)
     outliers[ys[far], xs[far]] = True
     return Plane((basis @ coefficients).astype(np.float32), float(scales.max()), outliers, float(far.mean()))
+
+
+def _reweighted(
+    basis: NDArray[np.float64], values: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the coefficients and, per channel, the robust standard deviation."""
+    weights = np.ones_like(values)
+    for _ in range(ROUNDS + 1):
+        coefficients = _least_squares(basis, values, weights)
+        residuals = np.abs(values - basis @ coefficients)
+        scales = np.maximum(MAD_TO_SIGMA * np.median(residuals, axis=0), LEAST_SCALE)
+        weights = np.clip(1 - np.square(residuals / (TUKEY * scales)), 0, None) ** 2
+    return coefficients, scales
 
 
 def _basis(shape: tuple[int, ...]) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""All the text of one picture: windows where it is large, an engine for each, one list in reading order. No model here."""
+"""All the text of one picture: an engine looks at it, in windows where it is large; one list in reading order."""
 
 from __future__ import annotations
 
@@ -48,9 +48,7 @@ def detect(
     )
 
 
-def read_lines(
-    rgb: NDArray[np.uint8], engine: TextEngine, options: ReadOptions, *, tiled: bool = True
-) -> list[Line]:
+def read_lines(rgb: NDArray[np.uint8], engine: TextEngine, options: ReadOptions, *, tiled: bool = True) -> list[Line]:
     """Return the lines themselves, with words where `options.word_boxes` asks for them; see `detect`."""
     height, width = rgb.shape[:2]
     windows = plan(width, height) if tiled else [Window(0, 0, width, height, whole=True)]
@@ -78,20 +76,20 @@ def reading_order(lines: Sequence[Line]) -> list[Line]:
 
     A line belongs to a row if it overlaps the row's first line by half the greater height.
     """
-    rows: list[list[Line]] = []
-    for line in sorted(lines, key=lambda line: _middle(bounds(line.polygon))):
-        row = next((row for row in reversed(rows[-3:]) if _same_row(bounds(row[0].polygon), bounds(line.polygon))), None)
+    rows: list[list[tuple[Box, Line]]] = []
+    for box, line in sorted(((bounds(line.polygon), line) for line in lines), key=lambda placed: _middle(placed[0])):
+        row = next((row for row in reversed(rows[-3:]) if _same_row(row[0][0], box)), None)
         if row is None:
-            rows.append([line])
+            rows.append([(box, line)])
         else:
-            row.append(line)
-    return [line for row in rows for line in sorted(row, key=lambda line: bounds(line.polygon).x)]
+            row.append((box, line))
+    return [line for row in rows for _, line in sorted(row, key=lambda placed: placed[0].x)]
 
 
 def _fitted(options: ReadOptions, window: Window) -> ReadOptions:
     """Lift the limit so that a window or a strip is read as large as it is; the whole of a large picture is not."""
     longest = max(window.width, window.height)
-    if window.whole and not is_strip(window.width, window.height) or longest > LONGEST_STRIP_PX:
+    if (window.whole and not is_strip(window.width, window.height)) or longest > LONGEST_STRIP_PX:
         return options
     if options.det_limit_type == "min" or longest <= options.det_limit_side_len:
         return options

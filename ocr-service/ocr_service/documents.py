@@ -24,7 +24,8 @@ PAGE_LIMIT = 500
 PIXEL_LIMIT = 50_000_000
 _POINTS_PER_INCH = 72
 _LOCK = threading.RLock()
-_RANGE = re.compile(r"\s*(\d{1,6})\s*(?:-\s*(\d{1,6})\s*)?")
+_RANGE = re.compile(r"\s*(\d{1,6})\s*(?:-\s*(\d{1,6})\s*)?", re.ASCII)
+_NO_PAGES = re.compile(rb"/Count\s+0\b")
 
 
 def page_count(pdf: bytes) -> int:
@@ -139,7 +140,7 @@ def _opened(pdf: bytes) -> Iterator[Any]:
         try:
             document = pypdfium2.PdfDocument(pdf)
         except pypdfium2.PdfiumError as error:
-            raise _why(error) from error
+            raise _why(pdf, error) from error
         try:
             if len(document) == 0:
                 raise Invalid("the PDF has no pages", field="file")
@@ -148,8 +149,11 @@ def _opened(pdf: bytes) -> Iterator[Any]:
             document.close()
 
 
-def _why(error: Exception) -> Invalid:
-    code = getattr(error, "err_code", None)
-    if code == pypdfium2.raw.FPDF_ERR_PASSWORD:
+def _why(pdf: bytes, error: Exception) -> Invalid:
+    """Tell apart why PDFium opened nothing. Its code alone does not: some failures leave that of an earlier one."""
+    password = getattr(error, "err_code", None) == pypdfium2.raw.FPDF_ERR_PASSWORD
+    if password and b"/Encrypt" in pdf:
         return Invalid("the PDF is encrypted; send it without a password", field="file")
+    if pdf.startswith(b"%PDF-") and _NO_PAGES.search(pdf):
+        return Invalid("the PDF has no pages", field="file")
     return Malformed("the file is not a PDF, or it is broken", field="file")

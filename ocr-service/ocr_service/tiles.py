@@ -1,4 +1,4 @@
-"""How a picture too large or too long for one look is looked at in windows, and how their lines become one list. Pure."""
+"""How a picture too large for one look is looked at in windows, and how their lines become one list. Pure."""
 
 from __future__ import annotations
 
@@ -68,25 +68,35 @@ def merge(found: Iterable[tuple[Window, Sequence[Line]]], width: int, height: in
         width: of the whole picture, in pixels.
         height: likewise.
     """
-    inside: list[Line] = []
-    wholes: list[Line] = []
-    pieces: list[Line] = []
+    inside: list[_Found] = []
+    wholes: list[_Found] = []
+    pieces: list[_Found] = []
     for window, lines in found:
-        for line in lines:
-            cut = not window.whole and _is_cut(_box(line), window, width, height)
-            (wholes if window.whole else pieces if cut else inside).append(line)
-    taken: list[Line] = []
-    for line in sorted(inside, key=lambda line: -_box(line).area):
-        if not _is_known(line, taken):
-            taken.append(line)
-    for line in wholes:
-        if not _is_known(line, taken):
-            taken = [other for other in taken if _covered(_box(other), [_box(line)]) < _COVERED] + [line]
-    joined: list[Line] = []
-    for piece in sorted(pieces, key=lambda line: (_box(line).x, _box(line).y)):
-        if not _is_known(piece, taken):
-            _join(piece, joined)
-    return taken + joined
+        for one in map(_Found.of, lines):
+            cut = not window.whole and _is_cut(one.box, window, width, height)
+            (wholes if window.whole else pieces if cut else inside).append(one)
+    taken: list[_Found] = []
+    for one in sorted(inside, key=lambda one: -one.box.area):
+        if not _is_known(one.box, taken):
+            taken.append(one)
+    for one in wholes:
+        if not _is_known(one.box, taken):
+            taken = [other for other in taken if _covered(other.box, [one]) < _COVERED] + [one]
+    joined: list[_Found] = []
+    for one in sorted(pieces, key=lambda one: (one.box.x, one.box.y)):
+        if not _is_known(one.box, taken):
+            _join(one, joined)
+    return [one.line for one in taken + joined]
+
+
+@dataclass(frozen=True)
+class _Found:
+    line: Line
+    box: Box
+
+    @classmethod
+    def of(cls, line: Line) -> _Found:
+        return cls(line, bounds(line.polygon))
 
 
 def _spans(length: int) -> list[tuple[int, int]]:
@@ -96,10 +106,6 @@ def _spans(length: int) -> list[tuple[int, int]]:
     count = math.ceil((length - OVERLAP_PX) / (SIDE_PX - OVERLAP_PX))
     part = math.ceil((length + (count - 1) * OVERLAP_PX) / count)
     return [(round(i * (length - part) / (count - 1)), part) for i in range(count)]
-
-
-def _box(line: Line) -> Box:
-    return bounds(line.polygon)
 
 
 def _is_cut(box: Box, window: Window, width: int, height: int) -> bool:
@@ -113,10 +119,9 @@ def _is_cut(box: Box, window: Window, width: int, height: int) -> bool:
     )
 
 
-def _is_known(line: Line, taken: Sequence[Line]) -> bool:
-    box = _box(line)
-    others = [other for other in map(_box, taken) if other.overlaps(box)]
-    return any(_iou(box, other) > _SAME for other in others) or _covered(box, others) >= _COVERED
+def _is_known(box: Box, taken: Sequence[_Found]) -> bool:
+    others = [one for one in taken if one.box.overlaps(box)]
+    return any(_iou(box, one.box) > _SAME for one in others) or _covered(box, others) >= _COVERED
 
 
 def _shared(a: Box, b: Box) -> float:
@@ -129,22 +134,26 @@ def _iou(a: Box, b: Box) -> float:
     return shared / (a.area + b.area - shared) if shared else 0.0
 
 
-def _covered(box: Box, others: Sequence[Box]) -> float:
-    return sum(_shared(box, other) for other in others) / box.area if box.area else 1.0
+def _covered(box: Box, others: Sequence[_Found]) -> float:
+    return sum(_shared(box, one.box) for one in others) / box.area if box.area else 1.0
 
 
-def _join(piece: Line, joined: list[Line]) -> None:
+def _join(piece: _Found, joined: list[_Found]) -> None:
     """Add a piece to the line that it goes on with, or as a line of its own."""
-    for i, line in enumerate(joined):
-        a, b = _box(line), _box(piece)
-        if _iou(a, b) > _SAME or _covered(b, [a]) >= _COVERED:
+    for i, one in enumerate(joined):
+        if _iou(one.box, piece.box) > _SAME or _covered(piece.box, [one]) >= _COVERED:
             return
-        if _goes_on(a, b):
-            polygon = a.union(b).polygon()
-            text, score = _one_text(line, piece, a, b), min(line.score, piece.score)
-            joined[i] = replace(line, polygon=polygon, text=text, score=score, words=line.words + piece.words)
+        if _goes_on(one.box, piece.box):
+            joined[i] = _together(one, piece)
             return
     joined.append(piece)
+
+
+def _together(first: _Found, second: _Found) -> _Found:
+    a, b = first.line, second.line
+    text, score = _one_text(first, second), min(a.score, b.score)
+    polygon = first.box.union(second.box).polygon()
+    return _Found.of(replace(a, polygon=polygon, text=text, score=score, words=a.words + b.words))
 
 
 def _goes_on(a: Box, b: Box) -> bool:
@@ -156,10 +165,11 @@ def _goes_on(a: Box, b: Box) -> bool:
     return (across and a.width > a.height) or (down and a.height > a.width)
 
 
-def _one_text(first: Line, second: Line, a: Box, b: Box) -> str:
+def _one_text(first: _Found, second: _Found) -> str:
     """Put the texts together without what both show: the longest common end and start, else by the shared length."""
-    for length in range(min(len(first.text), len(second.text)), 1, -1):
-        if first.text.endswith(second.text[:length]):
-            return first.text + second.text[length:]
+    one, other, a, b = first.line.text, second.line.text, first.box, second.box
+    for length in range(min(len(one), len(other)), 1, -1):
+        if one.endswith(other[:length]):
+            return one + other[length:]
     shared = (a.right - b.x) / b.width if a.width > a.height else (a.bottom - b.y) / b.height
-    return first.text + second.text[round(len(second.text) * min(max(shared, 0.0), 1.0)) :]
+    return one + other[round(len(other) * min(max(shared, 0.0), 1.0)) :]

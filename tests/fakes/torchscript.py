@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 
-class MeanFill(torch.nn.Module):
+class MeanFill(torch.nn.Module):  # type: ignore[misc]  # torch has no types here
     """Takes picture (1, 3, H, W) in 0..1 and mask (1, 1, H, W) of 0 and 1, returns the picture filled."""
 
     def forward(self, image: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

@@ -100,16 +100,15 @@ class RapidEngine:
         return list(quads)
 
     def _upside_down(self, crops: Sequence[Crop]) -> list[bool]:
-        return [
-            bool(self._orientation(_strip(crop, _ORIENTATION_WIDTH, _ORIENTATION_WIDTH)[None])[0, 1] > _SURELY_UPSIDE_DOWN)
-            for crop in crops
-        ]
+        strips = [_strip(crop, _ORIENTATION_WIDTH, _ORIENTATION_WIDTH) for crop in crops]
+        return [bool(self._orientation(strip[None])[0, 1] > _SURELY_UPSIDE_DOWN) for strip in strips]
 
     def _recognize(
         self, crops: Sequence[Crop], quads: Sequence[Quad], word_boxes: bool
     ) -> tuple[list[tuple[str, float]], list[tuple[Word, ...]]]:
         """Read the crops in PaddleOCR's batches: its text depends a little on which lines share one."""
-        texts, words = [("", 0.0)] * len(crops), [()] * len(crops)
+        texts: list[tuple[str, float]] = [("", 0.0)] * len(crops)
+        words: list[tuple[Word, ...]] = [()] * len(crops)
         order = sorted(range(len(crops)), key=lambda i: _ratio(crops[i]))
         for start in range(0, len(order), _LINES_AT_ONCE):
             batch = order[start : start + _LINES_AT_ONCE]
@@ -188,7 +187,8 @@ def _crop(bgr: NDArray[np.uint8], quad: Quad) -> Crop:
 
 
 def _ratio(crop: Crop) -> float:
-    return crop.shape[1] / crop.shape[0]
+    height, width = crop.shape[:2]
+    return float(width / height)
 
 
 def _line_width(crop: Crop) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import io
 import json
 import os
 import re
@@ -161,7 +162,7 @@ def _fields(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
         number, kind = tag >> 3, tag & 7
         if kind == _LENGTH_DELIMITED:
             length = _varint(file) or 0
-            wanted = number == _METADATA_FIELD or number <= 2 and length < 2**20
+            wanted = number == _METADATA_FIELD or (number <= 2 and length < 2**20)
             yield number, file.read(length) if wanted else b""
             if not wanted:
                 file.seek(length, os.SEEK_CUR)
@@ -183,7 +184,5 @@ def _varint(file: BinaryIO) -> int | None:
 
 def _entry(message: bytes) -> tuple[str, str]:
     """Decode a StringStringEntryProto: key is field 1, value field 2."""
-    import io
-
     found = dict(_fields(io.BytesIO(message)))
     return found.get(1, b"").decode(), found.get(2, b"").decode()

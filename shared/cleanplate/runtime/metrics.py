@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -31,9 +31,9 @@ class Metrics:
         self.sockets = Gauge("websocket_connections", "Open WebSockets.", registry=self.registry)
         Gauge("service_info", "Always 1.", ("service",), registry=self.registry).labels(service).set(1)
 
-    def watch(self, lanes: Iterable[Lane], boards: Iterable[Board]) -> None:
+    def watch(self, lanes: Callable[[], Iterable[Lane]], boards: Iterable[Board]) -> None:
         """Report the queues of these lanes and boards at each scrape."""
-        self.registry.register(_Queues(tuple(lanes), tuple(boards)))
+        self.registry.register(_Queues(lanes, tuple(boards)))
 
     def text(self) -> bytes:
         """Return all metrics in Prometheus' text format. Blocking: asks the store."""
@@ -41,7 +41,7 @@ class Metrics:
 
 
 class _Queues(Collector):
-    def __init__(self, lanes: tuple[Lane, ...], boards: tuple[Board, ...]):
+    def __init__(self, lanes: Callable[[], Iterable[Lane]], boards: tuple[Board, ...]):
         self._lanes = lanes
         self._boards = boards
 
@@ -50,7 +50,7 @@ class _Queues(Collector):
 
     def collect(self) -> Iterator[Metric]:
         waiting = GaugeMetricFamily("lane_waiting", "Calls that wait for an engine.", labels=("lane",))
-        for lane in self._lanes:
+        for lane in self._lanes():
             waiting.add_metric((lane.name,), lane.waiting)
         yield waiting
         jobs = GaugeMetricFamily("jobs", "Jobs kept, by state.", labels=("kind", "state"))

@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from types import MappingProxyType
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -30,6 +31,9 @@ log = logging.getLogger(__name__)
 Check = Callable[[], Awaitable[str]]
 """Returns what is well; raises a Problem that says what is not."""
 
+Shape = Callable[[Request, Problem], Response]
+"""Tells a client of a problem in the way of its wire."""
+
 _SAFE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,100}")
 _TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _BY_STATUS: dict[int, type[Problem]] = {
@@ -46,6 +50,7 @@ def create_app(
     limit_bytes: int,
     checks: Mapping[str, Check],
     running: Callable[[], Any],
+    shapes: Mapping[str, Shape] = MappingProxyType({}),
 ) -> FastAPI:
     """Return an application with probes, metrics, problems and limits; the caller adds its routers.
 
@@ -57,6 +62,7 @@ def create_app(
         limit_bytes: the largest request body.
         checks: what /readyz asks, by name.
         running: gives an async context manager that is open while the service runs.
+        shapes: how problems are told below these paths, for older wires; elsewhere as RFC 9457.
     """
 
     @asynccontextmanager
@@ -66,7 +72,7 @@ def create_app(
 
     app = FastAPI(title=title, version=version, lifespan=lifespan)
     app.state.keys = keys
-    app.state.metrics = metrics
+    app.state.shapes = dict(shapes)
     app.add_exception_handler(Problem, _answer_problem)
     app.add_exception_handler(RequestValidationError, _answer_problem)
     app.add_exception_handler(ValidationError, _answer_problem)
@@ -111,7 +117,10 @@ def _from_status(error: HTTPException) -> Problem:
 
 
 async def _answer_problem(request: Request, error: Exception) -> Response:
-    return answer(as_problem(error))
+    problem, path = as_problem(error), request.url.path
+    shapes: dict[str, Shape] = request.app.state.shapes
+    shape = next((shape for start, shape in shapes.items() if path.startswith(start)), None)
+    return answer(problem) if shape is None else shape(request, problem)
 
 
 async def _answer_nobody(request: Request, error: Exception) -> Response:

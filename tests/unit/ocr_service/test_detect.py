@@ -86,7 +86,7 @@ def test_a_long_strip_is_read_once_without_scaling_down() -> None:
 @pytest.mark.parametrize("size", [(3000, 2800), (900, 9000), (9000, 700), (6000, 40)])
 def test_every_small_line_of_a_large_picture_is_found_exactly_once(size: tuple[int, int]) -> None:
     picture, placed = white(*size), 0
-    for y in range(3, size[1] - 12, 40):
+    for y in range(3, size[1] - 12, 60):
         for x in range(5, size[0] - 105, 190):
             bar(picture, x, y, 100, 10)
             placed += 1
@@ -96,7 +96,7 @@ def test_every_small_line_of_a_large_picture_is_found_exactly_once(size: tuple[i
 
 
 def test_without_windows_small_lines_of_a_large_picture_are_lost() -> None:
-    picture = white(4000, 3000)
+    picture = white(3200, 2500)
     bar(picture, 100, 100, 100, 10)
     assert detect(picture, BarReader(), tiled=False).regions == []
 
@@ -122,7 +122,10 @@ def test_windows_cover_the_picture_and_none_is_larger_than_an_engine_reads_unsca
 
 def test_the_pieces_of_a_line_give_one_text_without_what_both_show() -> None:
     left, right = Window(0, 0, 1000, 100), Window(900, 0, 1000, 100)
-    found = [(left, [line(300, 10, 700, 30, "the quick bro", 0.9)]), (right, [line(900, 11, 600, 29, "k brown fox", 0.8)])]
+    found = [
+        (left, [line(300, 10, 700, 30, "the quick bro", 0.9)]),
+        (right, [line(900, 11, 600, 29, "k brown fox", 0.8)]),
+    ]
     (joined,) = merge(found, 1900, 100)
     assert joined.text == "the quick brown fox"
     assert joined.score == 0.8
@@ -130,7 +133,12 @@ def test_the_pieces_of_a_line_give_one_text_without_what_both_show() -> None:
 
 
 def test_lines_are_sorted_by_rows_and_then_from_left_to_right() -> None:
-    lines = [line(300, 12, 80, 20, "b"), line(10, 60, 80, 20, "c"), line(10, 10, 80, 20, "a"), line(200, 55, 9, 20, "d")]
+    lines = [
+        line(300, 12, 80, 20, "b"),
+        line(10, 60, 80, 20, "c"),
+        line(10, 10, 80, 20, "a"),
+        line(200, 55, 9, 20, "d"),
+    ]
     assert "".join(found.text for found in reading_order(lines)) == "abcd"
 
 

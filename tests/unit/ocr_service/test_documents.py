@@ -36,9 +36,7 @@ def photographs(*colors: str) -> bytes:
 def encrypted() -> bytes:
     """Return a PDF that asks for a password: a trailer with an Encrypt dictionary that no empty password opens."""
     body = pdf((72, 72))
-    entry = (
-        b"/Encrypt<</Filter/Standard/V 1/R 2/P -4/O<" + b"41" * 32 + b">/U<" + b"42" * 32 + b">>>/ID[<00><00>]"
-    )
+    entry = b"/Encrypt<</Filter/Standard/V 1/R 2/P -4/O<" + b"41" * 32 + b">/U<" + b"42" * 32 + b">>>/ID[<00><00>]"
     return body.replace(b"trailer\r\n<<", b"trailer\r\n<<" + entry).replace(b"trailer\n<<", b"trailer\n<<" + entry)
 
 

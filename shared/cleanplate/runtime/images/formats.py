@@ -57,6 +57,8 @@ _STARTS: tuple[tuple[bytes, str], ...] = (
     (b"<?xml", "XML"),
     (b"DDS ", "DDS"),
 )
+# A file of a million tiny pieces would be picked up piece by piece for minutes; honest ones need far fewer reads.
+READS_LIMIT = 500_000
 _BRANDS = {b"avif": "AVIF", b"avis": "AVIF", b"heic": "HEIC", b"heix": "HEIC", b"hevc": "HEIC", b"mif1": "HEIC"}
 
 # What decoders throw at damaged files, found by fuzzing; warnings only where the interpreter makes errors of them.
@@ -122,12 +124,28 @@ def opened(data: bytes, kind: str) -> ImageFile.ImageFile:
 
     A PNG whose profile, EXIF or text is damaged is opened without them.
     """
-    try:
+    if kind == "BMP":  # run lengths are read one by one, and there is nothing to pad it with
         return READERS[kind](BytesIO(data))
+    try:
+        return READERS[kind](_Metered(data))
     except DAMAGE:
         if kind != "PNG":
             raise
-        return READERS[kind](BytesIO(_bare(data)))
+        return READERS[kind](_Metered(_bare(data)))
+
+
+class _Metered(BytesIO):
+    """A file that fails after too many reads."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self._reads_left = READS_LIMIT
+
+    def read(self, size: int | None = -1) -> bytes:
+        self._reads_left -= 1
+        if self._reads_left < 0:
+            raise OSError(f"needs more than {READS_LIMIT} reads")
+        return super().read(size)
 
 
 def _bare(png: bytes) -> bytes:

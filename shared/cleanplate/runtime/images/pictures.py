@@ -14,7 +14,7 @@ Pixels = NDArray[np.uint8]
 
 OPAQUE = 255
 LIGHT = 128
-_BAND = 256
+_BAND = 256  # rows at a time, since the products are twice as wide
 
 
 @dataclass(frozen=True)
@@ -106,10 +106,9 @@ def composite(rgb: Pixels, alpha: Pixels, background: int) -> Pixels:
     Returns:
         (H, W, 3) uint8, rounded; opaque pixels are untouched.
     """
-    out = rgb.copy()
-    for top in range(0, len(out), _BAND):  # a whole large picture in 32 bits would not fit
-        band, share = out[top : top + _BAND], alpha[top : top + _BAND]
-        through = share != OPAQUE
-        part = share[through].astype(np.uint32)[:, None]
-        band[through] = (band[through] * part + background * (OPAQUE - part) + OPAQUE // 2) // OPAQUE
+    out = np.empty_like(rgb)
+    for top in range(0, len(rgb), _BAND):
+        share = alpha[top : top + _BAND, :, None].astype(np.uint16)
+        mixed = rgb[top : top + _BAND] * share + np.uint16(background) * (OPAQUE - share)  # at most 255 * 255
+        out[top : top + _BAND] = (mixed + OPAQUE // 2) // OPAQUE
     return out
