@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cleanplate.contract.messages import RegionResult
 from cleanplate.contract.problems import Malformed, TimedOut
 from cleanplate.runtime.images import Encoded, Picture, PictureLimits, decode, encode
-from inpaint_service import masks, repaint
+from inpaint_service import fills, masks, repaint
 from inpaint_service.crops import CropOptions
 from inpaint_service.engines import Params as EngineParams
 from inpaint_service.masks import DILATION, MaskOptions
@@ -116,7 +116,7 @@ class Eraser:
         options = self._options(order.params)
         plan = repaint.plan(picture.rgb, mask, engine, options, patches)
         canvas = Canvas(picture.rgb, plan, engine, lambda: self._models.get(engine.name, "cpu"))
-        return Work(picture, order.params, mask, engine, canvas, plan, _steps(plan.units), started)
+        return Work(_without_cutout(picture, mask), order.params, mask, engine, canvas, plan, _steps(plan.units), started)
 
     def erase(self, order: Order, stopped: Callable[[], bool] = lambda: False) -> Outcome:
         """Carry out an order in one go; `stopped` is asked between steps. Raises TimedOut when it says so."""
@@ -138,6 +138,14 @@ class Eraser:
             crops=CropOptions(largest_side_px=self._window_side),
             params=EngineParams(params.model_dump(include=set(_MODEL_FIELDS))),
         )
+
+
+def _without_cutout(picture: Picture, mask: NDArray[np.uint8]) -> Picture:
+    """Repaint the transparency under the mask too, where it is not uniform: there it may be what draws the letters."""
+    if picture.alpha is None or not (masked := picture.alpha[mask > 0]).size or masked.min() == masked.max():
+        return picture
+    levels = np.ascontiguousarray(np.broadcast_to(picture.alpha[:, :, None], picture.rgb.shape))
+    return replace(picture, alpha=fills.membrane_fill(levels, mask)[:, :, 0])
 
 
 def _steps(units: Sequence[Unit]) -> list[tuple[Unit, ...]]:

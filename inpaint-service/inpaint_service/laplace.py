@@ -17,7 +17,6 @@ Planes = NDArray[np.float32]
 Bits = NDArray[np.bool_]
 
 COARSEST = 200
-CYCLES = 1
 SWEEPS = 3
 DAMPING = 0.8
 
@@ -31,17 +30,18 @@ class _Grid:
     share: NDArray[np.float32]  # how much of a bilinear sample on the next finer grid exists
 
 
-def membrane(values: NDArray[np.float32], known: Bits, unknown: Bits) -> NDArray[np.float32]:
+def membrane(values: NDArray[np.float32], known: Bits, unknown: Bits, *, cycles: int = 1) -> NDArray[np.float32]:
     """Stretch a membrane over the unknown pixels.
 
     Args:
         values: (h, w, channels) float32, read where known.
         known: (h, w) bool, the pixels that hold the membrane.
         unknown: (h, w) bool, disjoint from `known`.
+        cycles: V-cycles per level; each divides the error by about four.
 
     Returns:
-        (h, w, channels) float32; every unknown pixel is the mean of those of its four neighbors that exist, to within
-        some tenths of a gray level for a picture; 0 where no known pixel can be reached.
+        (h, w, channels) float32; every unknown pixel is the mean of those of its four neighbors that exist; 0 where
+        no known pixel can be reached. After one cycle the error is about 2 % of the deviation among the known pixels.
     """
     cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
     known = known & (cv2.dilate(unknown.astype(np.uint8), cross) > 0)
@@ -55,7 +55,7 @@ def membrane(values: NDArray[np.float32], known: Bits, unknown: Bits) -> NDArray
     for level in range(len(grids) - 2, -1, -1):
         fine = planes[level]
         np.copyto(fine, _refine(solution, grids[level + 1], fine.shape), where=grids[level].unknown)
-        for _ in range(CYCLES):
+        for _ in range(cycles):
             _cycle(grids[level:], fine, np.zeros_like(fine))
         solution = fine
     return np.moveaxis(solution, 0, 2)

@@ -109,17 +109,18 @@ def test_a_membrane_follows_a_ring_that_no_plane_fits() -> None:
     assert np.abs(membrane_fill(holed, mask).astype(int) - truth).max() <= 3
 
 
+@pytest.mark.parametrize(("cycles", "tolerance"), [(1, 2.0), (6, 0.1)])
 @given(seed=st.integers(0, 2**32 - 1))
-@settings(max_examples=20, deadline=None)
-def test_the_multigrid_solution_is_close_to_the_exact_one(seed: int) -> None:
+@settings(max_examples=10, deadline=None)
+def test_the_multigrid_solution_converges_to_the_exact_one(cycles: int, tolerance: float, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    height, width = rng.integers(16, 70, 2)
+    height, width = rng.integers(16, 50, 2)
     values = rng.normal(0, 20, (height, width, 1)).astype(np.float32)
     unknown = np.zeros((height, width), bool)
     unknown[4:-4, 4:-4] = True
     unknown |= rng.random((height, width)) < 0.05
-    difference = (membrane(values, ~unknown, unknown) - exact(values, unknown))[unknown]
-    assert np.sqrt(np.mean(difference**2)) < 1.0
+    difference = (membrane(values, ~unknown, unknown, cycles=cycles) - exact(values, unknown))[unknown]
+    assert np.sqrt(np.mean(difference**2)) < tolerance
 
 
 def exact(values: NDArray[np.float32], unknown: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -111,6 +111,7 @@ GRAY = Image.fromarray(G)
 COLOR, COLOR_ALPHA = Image.fromarray(RGB), Image.fromarray(RGBA)
 FIRST = (int(RGB[0, 0, 0]), int(RGB[0, 0, 1]), int(RGB[0, 0, 2]))
 NIBBLE_KEY = chunk(b"tRNS", struct.pack(">H", NIBBLE[0, 0]))
+UPSIDE_DOWN = chunk(b"eXIf", b"II*\0\x08\0\0\0\1\0" + struct.pack("<HHII", 0x0112, 3, 1, 3) + bytes(4))
 DEEP_8 = eight(DEEP)
 DEEP_RGB, DEEP_GRAY = DEEP_8[..., :3], thrice(DEEP_8[..., 0])
 DEEP_KEY, DEEP_GRAY_KEY = (chunk(b"tRNS", struct.pack(f">{n}H", *KEY_16[:n])) for n in (3, 1))
@@ -315,6 +316,10 @@ def test_damage_beside_the_pixels_does_not_fail_a_png(name: bytes) -> None:
     wrong_sum = chunk(name, b"abc\0\7def")[:-1] + b"!"
     for bad in (chunk(name, b"abc\0\7def"), chunk(name, bomb), chunk(name, b""), wrong_sum):
         np.testing.assert_array_equal(decode(png(RGB, 8, 2, bad), LIMITS).rgb, RGB)
+        behind = png(RGB, 8, 2, UPSIDE_DOWN)
+        behind = behind[:-12] + bad + behind[-12:]
+        expected = RGB if name == b"eXIf" else RGB[::-1, ::-1]  # of two EXIF chunks the last one counts
+        np.testing.assert_array_equal(decode(behind, LIMITS).rgb, expected)
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF data:UserWarning")
@@ -474,7 +479,7 @@ def test_a_bomb_is_refused_before_it_is_decoded(kind: str, data: bytes, read: An
 
 def test_a_file_of_a_million_pieces_is_malformed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(formats, "READS_LIMIT", 1000)
-    pieces = [chunk(b"tEXt", b"a\0")] * 1000
+    pieces = [chunk(b"teSt", b"")] * 1000
     jpeg = saved(COLOR, "JPEG")
     for data in (png(RGB, 8, 2, *pieces), jpeg[:2] + b"\xff\xee\0\2" * 1000 + jpeg[2:], jpeg[:4] + bytes(2000)):
         with pytest.raises(Malformed):

@@ -149,6 +149,14 @@ async def test_a_literal_address_inside_is_refused(site: Site) -> None:
     assert not site.asked
 
 
+def test_a_url_can_be_checked_without_a_look_up() -> None:
+    OUTSIDE.check("https://inside.test/a")
+    with pytest.raises(AddressRefused):
+        OUTSIDE.check("https://[::1]/a")
+    with pytest.raises(Invalid):
+        OUTSIDE.check("ftp://inside.test/a")
+
+
 async def test_a_name_that_leads_inside_is_refused(site: Site) -> None:
     for answer in ("127.0.0.1", "8.8.8.8 127.0.0.1", "169.254.169.254", "::1"):
         names = Names(answer)

@@ -13,7 +13,7 @@ from PIL import ImageFile
 
 from cleanplate.contract.problems import Invalid, TooLarge
 from cleanplate.runtime.images import exif
-from cleanplate.runtime.images.formats import DAMAGE, damage_reported, opened, sniff
+from cleanplate.runtime.images.formats import DAMAGE, bare, damage_reported, opened, sniff
 from cleanplate.runtime.images.pictures import Picture, PictureLimits, Pixels
 from cleanplate.runtime.images.samples import Samples, refuse_unreadable, samples
 
@@ -67,7 +67,7 @@ def decode(data: bytes, limits: PictureLimits) -> Picture:
     """
     image, header = _checked(data, limits)
     with damage_reported():
-        found = samples(image, lambda: opened(data, header.format))
+        image, found = _loaded(image, header.format, data)
         text = _text(image)
     orientation, kept_exif = exif.settle(_raw_exif(image))
     return Picture(
@@ -99,6 +99,18 @@ def _checked(data: bytes, limits: PictureLimits) -> tuple[ImageFile.ImageFile, H
     if exif.settle(_raw_exif(image))[0] > 4:
         width, height = height, width
     return image, Header(kind, width, height, frames)
+
+
+def _loaded(image: ImageFile.ImageFile, kind: str, data: bytes) -> tuple[ImageFile.ImageFile, Samples]:
+    """Decode the pixels; a PNG with damaged text or profile behind them is read once more without."""
+    try:
+        return image, samples(image, lambda: opened(data, kind))
+    except DAMAGE:
+        if kind != "PNG":
+            raise
+        plain = bare(data)
+        image = opened(plain, kind)
+        return image, samples(image, lambda: opened(plain, kind))
 
 
 def _within(what: str, given: int, limit: int, name: str) -> None:

@@ -131,7 +131,19 @@ def opened(data: bytes, kind: str) -> ImageFile.ImageFile:
     except DAMAGE:
         if kind != "PNG":
             raise
-        return READERS[kind](_Metered(_bare(data)))
+        return READERS[kind](_Metered(bare(data)))
+
+
+def bare(png: bytes) -> bytes:
+    """Return the PNG without the chunks that do not change what is seen; an intact EXIF, which may turn it, stays."""
+    kept, at = [png[:8]], 8
+    while at + 8 <= len(png):
+        length, name = struct.unpack_from(">I4s", png, at)
+        piece = png[at : at + 12 + length]
+        if name not in _ANCILLARY or (name == b"eXIf" and piece[-4:] == zlib.crc32(piece[4:-4]).to_bytes(4)):
+            kept.append(piece)
+        at += 12 + length
+    return b"".join(kept)
 
 
 class _Metered(BytesIO):
@@ -146,14 +158,3 @@ class _Metered(BytesIO):
         if self._reads_left < 0:
             raise OSError(f"needs more than {READS_LIMIT} reads")
         return super().read(size)
-
-
-def _bare(png: bytes) -> bytes:
-    """Return the PNG without the chunks that do not change its pixels."""
-    kept, at = [png[:8]], 8
-    while at + 8 <= len(png):
-        length, name = struct.unpack_from(">I4s", png, at)
-        if name not in _ANCILLARY:
-            kept.append(png[at : at + 12 + length])
-        at += 12 + length
-    return b"".join(kept)
