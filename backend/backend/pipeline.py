@@ -96,7 +96,7 @@ class Pipeline:
                 await run.report("inpainting", INPAINTED, checkpoint={"repainted": regions}, **told)
                 return
             reason = end.get("error_message") or end["type"]
-            if tried + 1 == TASK_TRIES or not end.get("retryable", True):
+            if tried + 1 == TASK_TRIES or end["type"] != "task_failed" or not end.get("retryable"):
                 raise UpstreamFailed(f"inpaint-service: {reason}")
             await run.note("retrying", service="inpaint-service", reason=reason, checkpoint={"task": None, "after": 0})
 

@@ -25,19 +25,19 @@ _END_BY_STATUS = {"completed": "task_completed", "error": "task_failed", "cancel
 async def follow(client: InpaintClient, task_id: str, after: int, patience_s: float) -> AsyncIterator[dict[str, Any]]:
     """Yield the task's messages with a `seq` over `after`, each once, and end after the one that ends the task.
 
-    While the connection is away a message of type `reconnecting` is yielded per try, and the task's status is polled,
-    so that its end is seen even where WebSockets do not get through.
+    When the connection goes away one message of type `reconnecting` is yielded, and until it is back the task's status
+    is polled, so that its end is seen even where WebSockets do not get through.
 
     Raises:
         UpstreamFailed: the service was away for longer than `patience_s`.
         NotFound: it does not know the task any more.
     """
-    pause_s, away_since = FIRST_PAUSE_S, time.monotonic()
+    pause_s, away_since, told = FIRST_PAUSE_S, time.monotonic(), False
     while True:
         reason = "the connection was closed"
         try:
             async for message in _connected(client, task_id, after):
-                pause_s, away_since = FIRST_PAUSE_S, time.monotonic()
+                pause_s, away_since, told = FIRST_PAUSE_S, time.monotonic(), False
                 after = message["seq"]
                 yield message
                 if message["type"] in ENDS:
@@ -50,7 +50,9 @@ async def follow(client: InpaintClient, task_id: str, after: int, patience_s: fl
             return
         if time.monotonic() - away_since > patience_s:
             raise UpstreamFailed(f"inpaint-service: {reason}")
-        yield {"type": "reconnecting", "message": reason}
+        if not told:
+            yield {"type": "reconnecting", "message": reason}
+            told = True
         await asyncio.sleep(pause_s)
         pause_s = min(LONGEST_PAUSE_S, pause_s * 2)
 

@@ -9,12 +9,12 @@ from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from cleanplate.runtime.images import PictureLimits
-from cleanplate.runtime.settings import ServiceSettings
+from cleanplate.runtime.settings import JobSettings
 
 PREFIXES = ("BACKEND_",)
 
 
-class BackendSettings(ServiceSettings):
+class BackendSettings(JobSettings):
     """Settings of the backend."""
 
     model_config = SettingsConfigDict(env_prefix="BACKEND_")

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -25,6 +25,7 @@ from cleanplate.runtime.metrics import Metrics
 from cleanplate.runtime.outbound import AddressFilter, Outbound
 from cleanplate.runtime.progress_socket import ProgressSocket
 from cleanplate.runtime.web import create_app
+from inpaint_service.engines import Inpainter, load
 from inpaint_service.erase import Eraser
 from inpaint_service.models import ModelChoice, Models
 from inpaint_service.parts import Parts
@@ -37,9 +38,9 @@ log = logging.getLogger(__name__)
 COURIERS = 32
 
 
-def make_app(settings: InpaintSettings) -> FastAPI:
-    """Return the application. Blocking: opens the job store."""
-    parts = _parts(settings)
+def make_app(settings: InpaintSettings, loader: Callable[..., Inpainter] = load) -> FastAPI:
+    """Return the application, its models loaded by `loader`. Blocking: opens the job store."""
+    parts = _parts(settings, loader)
     metrics = Metrics("inpaint-service")
     metrics.watch(lambda: [parts.lane], [parts.board])
     app = create_app(
@@ -56,7 +57,7 @@ def make_app(settings: InpaintSettings) -> FastAPI:
     return app
 
 
-def _parts(settings: InpaintSettings) -> Parts:
+def _parts(settings: InpaintSettings, loader: Callable[..., Inpainter]) -> Parts:
     choice = ModelChoice(
         settings.model,
         settings.device,
@@ -65,7 +66,7 @@ def _parts(settings: InpaintSettings) -> Parts:
         settings.weights,
         settings.threads or None,
     )
-    models = Models(choice)
+    models = Models(choice, loader)
     board = service.open_board(KIND, settings)
     return Parts(
         settings=settings,

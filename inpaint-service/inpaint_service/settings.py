@@ -9,12 +9,12 @@ from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from cleanplate.runtime.images import PictureLimits
-from cleanplate.runtime.settings import ServiceSettings
+from cleanplate.runtime.settings import JobSettings
 
 PREFIXES = ("INPAINT_", "IOPAINT_")
 
 
-class InpaintSettings(ServiceSettings):
+class InpaintSettings(JobSettings):
     """Settings of the inpaint-service."""
 
     model_config = SettingsConfigDict(env_prefix="INPAINT_")

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
@@ -17,6 +17,7 @@ from cleanplate.runtime.access import Keys
 from cleanplate.runtime.metrics import Metrics
 from cleanplate.runtime.outbound import AddressFilter, Outbound
 from cleanplate.runtime.web import create_app
+from ocr_service.engines import TextEngine, load
 from ocr_service.parts import Parts
 from ocr_service.readers import Readers
 from ocr_service.routes import Routes
@@ -26,14 +27,15 @@ from ocr_service.wires import paddlex
 log = logging.getLogger(__name__)
 
 
-def make_app(settings: OcrSettings) -> FastAPI:
-    """Return the application."""
+def make_app(settings: OcrSettings, loader: Callable[..., TextEngine] = load) -> FastAPI:
+    """Return the application, its engines loaded by `loader`."""
     readers = Readers(
         settings.engine,
         copies=settings.lane_count(),
         queue_limit=settings.waiting,
         threads=settings.threads,
         cache=settings.data / "weights",
+        loader=loader,
     )
     parts = Parts(settings, readers, Outbound(AddressFilter(allow_private=settings.allow_private_urls)))
     metrics = Metrics("ocr-service")

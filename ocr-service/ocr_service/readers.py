@@ -6,6 +6,8 @@ import asyncio
 import logging
 import queue
 from collections.abc import Callable
+from functools import partial
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
@@ -28,10 +30,9 @@ class Reader:
 
     def start(self) -> None:
         """Load and warm all copies. Blocking."""
-        for _ in range(self._copies):
-            engine = self._loader()
-            engine.warm_up()
-            self._free.put(engine)
+        with ThreadPoolExecutor(self._copies) as pool:
+            for made in [pool.submit(self._warm) for _ in range(self._copies)]:
+                self._free.put(made.result())
 
     async def run(self, work: Callable[[TextEngine], T], timeout_s: float) -> T:
         """Do work with a copy of the engine that nobody else uses meanwhile; see `Lane.run`."""
@@ -42,6 +43,11 @@ class Reader:
         self.lane.close()
         while not self._free.empty():
             self._free.get().close()
+
+    def _warm(self) -> TextEngine:
+        engine = self._loader()
+        engine.warm_up()
+        return engine
 
     def _with_engine(self, work: Callable[[TextEngine], T]) -> T:
         engine = self._free.get()
@@ -54,13 +60,23 @@ class Reader:
 class Readers:
     """All engines of the service, by name."""
 
-    def __init__(self, own: str, *, copies: int, queue_limit: int, threads: int, cache: Path | None):
+    def __init__(
+        self,
+        own: str,
+        *,
+        copies: int,
+        queue_limit: int,
+        threads: int,
+        cache: Path | None,
+        loader: Callable[..., TextEngine] = load,
+    ):
         self.own = own
         self.state = "loading"
         self._copies = copies
         self._queue_limit = queue_limit
         self._threads = threads
         self._cache = cache
+        self._loader = loader
         self._readers: dict[str, Reader] = {}
         self._adding = asyncio.Lock()
 
@@ -118,7 +134,8 @@ class Readers:
         async with self._adding:
             if name in self._readers:
                 return
-            reader = Reader(name, copies, self._queue_limit, lambda: load(name, threads=self._threads, cache=self._cache))
+            loader = partial(self._loader, name, threads=self._threads, cache=self._cache)
+            reader = Reader(name, copies, self._queue_limit, loader)
             await asyncio.to_thread(reader.start)
             self._readers[name] = reader
             log.info("engine %s is warm, %d copies", name, copies)

@@ -101,9 +101,9 @@ def report(runs: dict[str, Run], sizes: dict[str, str]) -> None:
         )
     print(f"\nsame text: {same} of {len(sizes)}")
     for run in runs.values():
-        mean, cpu = sum(run.seconds.values()) / len(sizes), sum(run.cpu.values()) / len(sizes)
+        mean, cpu = (sum(times.values()) / len(sizes) for times in (run.seconds, run.cpu))
         print(
-            f"{run.engine.name:8} load {run.load_s:5.2f} s, warm up {run.warm_s:5.2f} s, per picture {mean:.3f} s ({cpu:.3f} s cpu)"
+            f"{run.engine.name:8} load {run.load_s:.2f} s, warm up {run.warm_s:.2f} s, a picture {mean:.3f} s, cpu {cpu:.3f} s"
         )
     print(f"ratio {a}/{b}: {sum(first.cpu.values()) / sum(second.cpu.values()):.2f}")
 

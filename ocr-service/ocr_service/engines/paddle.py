@@ -74,9 +74,10 @@ def load(*, threads: int, cache: Path | None) -> PaddleEngine:
 def _import_paddleocr(cache: Path) -> Any:
     """Import PaddleOCR, quiet and offline.
 
-    paddlex reads its environment once, at import; by default it then writes to the home folder and, with the first
-    model, asks model hosters whether they are there.
+    All of this is read once, at import. paddlex writes to the home folder by default and, before the first model, asks
+    model hosters whether they are there. ONNX Runtime from 1.29 on reports to its maker and leaves a device id behind.
     """
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     os.environ.setdefault("PADDLE_PDX_CACHE_HOME", str(cache / "paddlex"))
     os.environ.setdefault("PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK", "True")
     from paddleocr import PaddleOCR

@@ -15,21 +15,22 @@ from cleanplate.runtime import logs
 from cleanplate.runtime.board import Board
 from cleanplate.runtime.dispatch import Dispatcher
 from cleanplate.runtime.files import JobFiles
-from cleanplate.runtime.settings import ServiceSettings
+from cleanplate.runtime.settings import JobSettings, ServiceSettings
 from cleanplate.runtime.store.sql import SqlStore
 
 log = logging.getLogger(__name__)
 
 SWEEP_EVERY_S = 60.0
+NOT_STARTED = 3
 
 
-def open_board(kind: str, settings: ServiceSettings) -> Board:
+def open_board(kind: str, settings: JobSettings) -> Board:
     """Return the service's job board on the store and files of its settings. Blocking."""
     return Board(kind, SqlStore(settings.store()), JobFiles(settings.files()), queue_limit=settings.queue_limit)
 
 
 @asynccontextmanager
-async def running_board(board: Board, dispatcher: Dispatcher, settings: ServiceSettings) -> AsyncIterator[None]:
+async def running_board(board: Board, dispatcher: Dispatcher, settings: JobSettings) -> AsyncIterator[None]:
     """Run jobs and remove old ones while open."""
     await dispatcher.start()
     sweeper = asyncio.create_task(_sweep(board, settings))
@@ -46,19 +47,29 @@ async def running_board(board: Board, dispatcher: Dispatcher, settings: ServiceS
 def serve(app: FastAPI, settings: ServiceSettings) -> None:
     """Listen until SIGTERM or Ctrl-C, then finish running requests and give jobs back to the queue."""
     logs.configure(settings.log_level)
-    uvicorn.run(
+    server = uvicorn.Server(server_config(app, settings))
+    with suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        raise SystemExit(NOT_STARTED)
+
+
+def server_config(app: FastAPI, settings: ServiceSettings) -> uvicorn.Config:
+    """Return how the server listens. Which proxies are believed is for `Links` alone to say."""
+    return uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         ws="websockets-sansio",
         timeout_graceful_shutdown=5,
     )
 
 
-async def _sweep(board: Board, settings: ServiceSettings) -> None:
+async def _sweep(board: Board, settings: JobSettings) -> None:
     while True:
         try:
             removed = await board.sweep(time.time() - settings.retention_s, settings.retention_bytes)

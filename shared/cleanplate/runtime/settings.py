@@ -19,26 +19,17 @@ S = TypeVar("S", bound="ServiceSettings")
 
 
 class ServiceSettings(BaseSettings):
-    """The settings that the services share; each has its own prefix."""
+    """The settings that all services share; each has its own prefix."""
 
     model_config = SettingsConfigDict(frozen=True, populate_by_name=True, extra="ignore")
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(0, ge=0, le=65535, description="Port to listen on.")
-    data: Path = Field(Path("data"), description="Folder for the database and the files of jobs.")
-    store_url: str = Field("", description="SQLAlchemy URL of the job store; empty: SQLite in the data folder.")
-    files_url: str = Field("", description="fsspec URL for the files of jobs; empty: a folder in the data folder.")
+    data: Path = Field(Path("data"), description="Folder for what the service keeps.")
     api_keys: SecretStr = Field(SecretStr(""), description="Valid API keys, separated by commas; empty: no key needed.")
     allow_anonymous: bool = Field(False, description="Serve without keys on an address that others can reach.")
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], NoDecode] = Field(
         "INFO", description="DEBUG, INFO, WARNING or ERROR.", validation_alias=AliasChoices("LOG_LEVEL")
-    )
-    queue_limit: int = Field(1000, ge=1, description="Jobs that may wait; more are refused with 429.")
-    slots: int = Field(2, ge=1, le=256, description="Jobs that run at once.")
-    lease_s: float = Field(30.0, gt=0, description="After this many seconds a dead worker's job is taken over.")
-    retention_s: float = Field(86_400.0, ge=0, description="Ended jobs are removed after this many seconds.")
-    retention_bytes: int = Field(
-        10_000_000_000, ge=0, description="Oldest ended jobs are removed while files exceed this; 0: no limit."
     )
     body_timeout_s: float = Field(60.0, gt=0, description="Longest time to receive a request's body.")
     allow_private_urls: bool = Field(
@@ -48,14 +39,6 @@ class ServiceSettings(BaseSettings):
     def keys(self) -> list[str]:
         """Return the valid API keys."""
         return [key.strip() for key in self.api_keys.get_secret_value().split(",") if key.strip()]
-
-    def store(self) -> str:
-        """Return the URL of the job store."""
-        return self.store_url or f"sqlite:///{self.data.resolve()}/jobs.db"
-
-    def files(self) -> str:
-        """Return the URL of the files."""
-        return self.files_url or str(self.data.resolve() / "files")
 
     @classmethod
     def names(cls) -> Iterator[tuple[str, str, str]]:
@@ -67,6 +50,28 @@ class ServiceSettings(BaseSettings):
             default = info.get_default(call_default_factory=True)
             shown = "" if isinstance(default, SecretStr) else str(default)
             yield (names or [f"{prefix}{name}".upper()])[0], shown, info.description or ""
+
+
+class JobSettings(ServiceSettings):
+    """The settings of a service that runs jobs."""
+
+    store_url: str = Field("", description="SQLAlchemy URL of the job store; empty: SQLite in the data folder.")
+    files_url: str = Field("", description="fsspec URL for the files of jobs; empty: a folder in the data folder.")
+    queue_limit: int = Field(1000, ge=1, description="Jobs that may wait; more are refused with 429.")
+    slots: int = Field(2, ge=1, le=256, description="Jobs that run at once.")
+    lease_s: float = Field(30.0, gt=0, description="After this many seconds a dead worker's job is taken over.")
+    retention_s: float = Field(86_400.0, ge=0, description="Ended jobs are removed after this many seconds.")
+    retention_bytes: int = Field(
+        10_000_000_000, ge=0, description="Oldest ended jobs are removed while files exceed this; 0: no limit."
+    )
+
+    def store(self) -> str:
+        """Return the URL of the job store."""
+        return self.store_url or f"sqlite:///{self.data.resolve()}/jobs.db"
+
+    def files(self) -> str:
+        """Return the URL of the files."""
+        return self.files_url or str(self.data.resolve() / "files")
 
 
 def read_settings(cls: type[S], prefixes: tuple[str, ...], environ: Mapping[str, str] = os.environ) -> S:

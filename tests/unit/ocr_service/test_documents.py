@@ -42,7 +42,8 @@ def encrypted() -> bytes:
 
 def test_a_page_has_the_size_that_the_resolution_gives_it() -> None:
     ((index, picture),) = pdf_pages(pdf((144, 72)), dpi=100)
-    assert (index, picture.shape, picture.dtype) == (0, (100, 200, 3), np.uint8)
+    assert (index, picture.shape) == (0, (100, 200, 3))
+    assert picture.dtype == np.uint8
     assert picture.min() == 255
 
 

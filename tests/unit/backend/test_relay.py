@@ -1,0 +1,98 @@
+"""Following a task through dropped connections."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from backend import relay
+from backend.clients import InpaintClient
+from cleanplate.contract.problems import NotFound, UpstreamFailed
+
+Socket = Callable[[web.WebSocketResponse, int], Awaitable[None]]
+
+
+@asynccontextmanager
+async def service(socket: Socket, status: dict[str, Any] | None) -> AsyncIterator[InpaintClient]:
+    async def progress(request: web.Request) -> web.WebSocketResponse:
+        websocket = web.WebSocketResponse()
+        await websocket.prepare(request)
+        await socket(websocket, int(request.query["after"]))
+        await websocket.close()
+        return websocket
+
+    async def task_status(_: web.Request) -> web.Response:
+        if status is None:
+            return web.json_response({"code": "not_found", "detail": "gone"}, status=404)
+        return web.json_response(status)
+
+    app = web.Application()
+    app.router.add_get("/api/v1/ws/progress/{id}", progress)
+    app.router.add_get("/api/v1/task-status/{id}", task_status)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        async with aiohttp.ClientSession() as session:
+            yield InpaintClient("inpaint", f"http://127.0.0.1:{runner.addresses[0][1]}", "", session, 5, 5)
+    finally:
+        await runner.cleanup()
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relay, "FIRST_PAUSE_S", 0.001)
+
+
+async def followed(client: InpaintClient, patience_s: float = 5.0) -> list[dict[str, Any]]:
+    return [message async for message in relay.follow(client, "t", 0, patience_s)]
+
+
+async def test_messages_come_once_each_however_often_the_connection_drops() -> None:
+    cursors: list[int] = []
+
+    async def socket(websocket: web.WebSocketResponse, after: int) -> None:
+        cursors.append(after)
+        await websocket.send_json({"type": "connection_established"})
+        last = after + 2  # two messages, the first of them seen already, then the connection drops
+        for seq in range(max(1, after), last + 1):
+            type_ = "task_completed" if seq == 6 else "progress_update"
+            await websocket.send_json({"type": type_, "seq": seq})
+
+    async with service(socket, {"status": "processing"}) as client:
+        messages = await followed(client)
+    assert [message["seq"] for message in messages if "seq" in message] == [1, 2, 3, 4, 5, 6]
+    assert cursors == [0, 2, 4]
+    assert sum(message["type"] == "reconnecting" for message in messages) == 2
+
+
+async def test_an_end_that_no_connection_tells_is_found_by_asking() -> None:
+    async def socket(websocket: web.WebSocketResponse, after: int) -> None:
+        await websocket.send_str(json.dumps({"type": "progress_update", "seq": 1}) if not after else "no json")
+
+    async with service(socket, {"status": "error", "error_message": "no memory"}) as client:
+        messages = await followed(client)
+    assert (messages[-1]["type"], messages[-1]["error_message"]) == ("task_failed", "no memory")
+
+
+async def test_a_task_that_nobody_knows_any_more_is_not_waited_for() -> None:
+    async def socket(websocket: web.WebSocketResponse, after: int) -> None:
+        await websocket.send_json({"type": "error", "error": "there is no task"})
+
+    async with service(socket, None) as client:
+        with pytest.raises(NotFound):
+            await followed(client)
+
+
+async def test_patience_has_an_end() -> None:
+    async def socket(websocket: web.WebSocketResponse, after: int) -> None:
+        return
+
+    async with service(socket, {"status": "processing"}) as client:
+        with pytest.raises(UpstreamFailed, match="the connection was closed"):
+            await followed(client, patience_s=0.05)

@@ -1,0 +1,91 @@
+"""The services behind real ports, their data in temporary folders; whatever they log as an error fails the test."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from inpaint_service.app import make_app
+from inpaint_service.engines import Inpainter, Params, load
+from inpaint_service.settings import InpaintSettings
+from numpy.typing import NDArray
+
+from tests.wires.serving import PATIENCE_S, Live
+
+Serve = Callable[..., Live]
+
+
+class GatedInpainter:
+    """A model that paints black, and one crop for each time that `gate` is released."""
+
+    name, device = "lama", "cpu"
+    modulus, calls_at_once, largest_side_px = 1, 1, None
+
+    def __init__(self) -> None:
+        self.gate = threading.Semaphore(0)
+        self.entered = threading.Semaphore(0)
+
+    def __call__(self, name: str, **_: Any) -> Inpainter:
+        """Be loaded."""
+        return self
+
+    def warm_up(self) -> None:
+        pass
+
+    def inpaint(
+        self, rgb: NDArray[np.uint8], mask: NDArray[np.uint8], params: Params | None = None
+    ) -> NDArray[np.uint8]:
+        self.entered.release()
+        assert self.gate.acquire(timeout=PATIENCE_S)
+        return np.zeros_like(rgb)
+
+    def close(self) -> None:
+        pass
+
+    def begun(self) -> None:
+        """Return when the next crop has begun."""
+        assert self.entered.acquire(timeout=PATIENCE_S)
+
+    def let(self, crops: int) -> None:
+        """Let so many crops be painted."""
+        self.gate.release(crops)
+
+
+@pytest.fixture(scope="module")
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
+    """Start an inpaint-service with the embedded model, and these settings; it lives as long as the module's tests."""
+    started: list[Live] = []
+
+    def start(loader: Callable[..., Inpainter] = load, **settings: Any) -> Live:
+        chosen = {"model": "auto", "data": tmp_path_factory.mktemp("inpaint"), **settings}
+        made = InpaintSettings(**chosen)
+        started.append(Live(make_app(made, loader), made).start())
+        return started[-1]
+
+    yield start
+    for live in started:
+        live.stop()
+
+
+@pytest.fixture(scope="module")
+def inpaint(serve: Serve) -> Live:
+    return serve()
+
+
+@pytest.fixture
+def gated() -> Iterator[GatedInpainter]:
+    """A model that waits for the test; what still waits at its end is let go."""
+    model = GatedInpainter()
+    yield model
+    model.let(1000)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_logged_as_an_error(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    yield
+    errors = [record for record in caplog.get_records("call") if record.levelno >= logging.ERROR]
+    assert not errors, [record.getMessage() for record in errors]
