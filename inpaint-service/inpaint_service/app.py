@@ -13,7 +13,6 @@ from typing import Any
 from fastapi import FastAPI, Query, WebSocket
 
 import cleanplate
-from cleanplate.contract.problems import EngineUnavailable
 from cleanplate.runtime import callbacks, service
 from cleanplate.runtime.access import Keys, Owner
 from cleanplate.runtime.board import Board
@@ -106,8 +105,8 @@ async def _load(parts: Parts) -> None:
     """Load the model without holding up the probes; end the process when it must be there and is not."""
     try:
         await asyncio.to_thread(parts.models.start)
-    except EngineUnavailable as problem:
-        log.critical("model %s cannot be used: %s", parts.settings.model, problem.detail)
+    except Exception:  # whatever it is, the process must not stay up and look as if it were still loading
+        log.critical("model %s cannot be used", parts.settings.model, exc_info=True)
         os.kill(os.getpid(), signal.SIGTERM)
 
 

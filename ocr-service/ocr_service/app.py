@@ -12,7 +12,6 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 import cleanplate
-from cleanplate.contract.problems import Problem
 from cleanplate.runtime.access import Keys
 from cleanplate.runtime.metrics import Metrics
 from cleanplate.runtime.outbound import AddressFilter, Outbound
@@ -67,6 +66,6 @@ async def _load(readers: Readers) -> None:
     """Load the engine without holding up the probes; without it there is nothing to serve, so end the process."""
     try:
         await readers.start()
-    except Problem as problem:
-        log.critical("engine %s cannot be used: %s", readers.own, problem.detail)
+    except Exception:  # whatever it is, the process must not stay up and look as if it were still loading
+        log.critical("engine %s cannot be used", readers.own, exc_info=True)
         os.kill(os.getpid(), signal.SIGTERM)

@@ -30,9 +30,11 @@ class Reader:
 
     def start(self) -> None:
         """Load and warm all copies. Blocking."""
+        first = self._loader()  # alone: importing the same library in two threads at once is not safe
         with ThreadPoolExecutor(self._copies) as pool:
-            for made in [pool.submit(self._warm) for _ in range(self._copies)]:
-                self._free.put(made.result())
+            made = [pool.submit(_warm, first), *(pool.submit(self._make) for _ in range(self._copies - 1))]
+            for copy in made:
+                self._free.put(copy.result())
 
     async def run(self, work: Callable[[TextEngine], T], timeout_s: float) -> T:
         """Do work with a copy of the engine that nobody else uses meanwhile; see `Lane.run`."""
@@ -44,10 +46,8 @@ class Reader:
         while not self._free.empty():
             self._free.get().close()
 
-    def _warm(self) -> TextEngine:
-        engine = self._loader()
-        engine.warm_up()
-        return engine
+    def _make(self) -> TextEngine:
+        return _warm(self._loader())
 
     def _with_engine(self, work: Callable[[TextEngine], T]) -> T:
         engine = self._free.get()
@@ -55,6 +55,11 @@ class Reader:
             return work(engine)
         finally:
             self._free.put(engine)
+
+
+def _warm(engine: TextEngine) -> TextEngine:
+    engine.warm_up()
+    return engine
 
 
 class Readers:

@@ -102,9 +102,8 @@ def report(runs: dict[str, Run], sizes: dict[str, str]) -> None:
     print(f"\nsame text: {same} of {len(sizes)}")
     for run in runs.values():
         mean, cpu = (sum(times.values()) / len(sizes) for times in (run.seconds, run.cpu))
-        print(
-            f"{run.engine.name:8} load {run.load_s:.2f} s, warm up {run.warm_s:.2f} s, a picture {mean:.3f} s, cpu {cpu:.3f} s"
-        )
+        starts = f"load {run.load_s:.2f} s, warm up {run.warm_s:.2f} s"
+        print(f"{run.engine.name:8} {starts}, a picture {mean:.3f} s, of the processor's time {cpu:.3f} s")
     print(f"ratio {a}/{b}: {sum(first.cpu.values()) / sum(second.cpu.values()):.2f}")
 
 

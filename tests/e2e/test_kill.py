@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections.abc import Iterator
@@ -26,7 +27,7 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
     """Services of our own, with leases so short that a test need not wait long."""
     environment = {"BACKEND_LEASE_S": "2", "INPAINT_LEASE_S": "2"}
     data: Path = tmp_path_factory.mktemp("kill")
-    with Services(ROOT, data, environment=environment) as running:
+    with Services(ROOT, data, environ={**os.environ, **environment}) as running:
         yield running
 
 

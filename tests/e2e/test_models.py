@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator
 from io import BytesIO
@@ -26,7 +27,7 @@ def inpaint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     python = ROOT / "inpaint-service" / ".venv" / "bin" / "python"
     subprocess.run([python, ROOT / "tests" / "fakes" / "torchscript.py", folder / "lama.pt"], check=True)
     environment = {"LAMA_MODEL_URL": str(folder / "lama.pt"), "IOPAINT_MODEL": "lama", "STRICT_MODEL": "true"}
-    with Services(ROOT, folder, environment=environment, only=["inpaint-service"]) as running:
+    with Services(ROOT, folder, environ={**os.environ, **environment}, names=["inpaint-service"]) as running:
         yield running.urls["inpaint-service"]
 
 

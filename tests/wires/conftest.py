@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from tests.wires.serving import PATIENCE_S, Live
 
-Serve = Callable[..., Live]
+Inpaint = Live[InpaintSettings]
+Serve = Callable[..., Inpaint]
 
 
 class GatedInpainter:
@@ -58,13 +59,17 @@ class GatedInpainter:
 @pytest.fixture(scope="module")
 def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
     """Start an inpaint-service with the embedded model, and these settings; it lives as long as the module's tests."""
-    started: list[Live] = []
+    started: list[Inpaint] = []
 
-    def start(loader: Callable[..., Inpainter] = load, **settings: Any) -> Live:
+    def start(loader: Callable[..., Inpainter] = load, *, ready: bool = True, **settings: Any) -> Inpaint:
         chosen = {"model": "auto", "data": tmp_path_factory.mktemp("inpaint"), **settings}
         made = InpaintSettings(**chosen)
-        started.append(Live(make_app(made, loader), made).start())
-        return started[-1]
+        live = Live(make_app(made, loader), made)
+        started.append(live)
+        live.start()
+        if ready:
+            live.until_ready()
+        return live
 
     yield start
     for live in started:
@@ -72,7 +77,7 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
 
 
 @pytest.fixture(scope="module")
-def inpaint(serve: Serve) -> Live:
+def inpaint(serve: Serve) -> Inpaint:
     return serve()
 
 

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import httpx
 import uvicorn
@@ -19,14 +19,15 @@ from cleanplate.runtime.service import server_config
 from cleanplate.runtime.settings import ServiceSettings
 
 PATIENCE_S = 30.0
+S = TypeVar("S", bound=ServiceSettings)
 T = TypeVar("T")
 
 
-class Live:
+class Live(Generic[S]):
     """A service that answers, from `start` until `stop`."""
 
-    def __init__(self, app: FastAPI, settings: ServiceSettings):
-        self.app = app
+    def __init__(self, app: FastAPI, settings: S):
+        self.settings = settings
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
         self.url = f"http://{self.address}"
@@ -34,12 +35,14 @@ class Live:
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._listener]})
         self.http = httpx.Client(base_url=self.url, timeout=PATIENCE_S, trust_env=False)
 
-    def start(self) -> Live:
-        """Return when it is ready for work."""
+    def start(self) -> None:
+        """Return when it listens."""
         self._thread.start()
         assert self._server.up.wait(PATIENCE_S)
-        self.until(lambda: self.http.get("/readyz").status_code == 200)
-        return self
+
+    def until_ready(self) -> None:
+        """Return when it is ready for work."""
+        self.until(lambda: self.get("/readyz").status_code == 200)
 
     def stop(self) -> None:
         """Return when it has ended in good order."""

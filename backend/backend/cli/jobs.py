@@ -13,8 +13,8 @@ from typing import Any
 
 import aiohttp
 
-from backend.clients import FIRST_PAUSE_S, ServiceClient
-from cleanplate.contract.problems import Problem, UpstreamFailed
+from backend.clients import FIRST_PAUSE_S, OnRetry, ServiceClient
+from cleanplate.contract.problems import UpstreamFailed
 
 CALL_TIMEOUT_S = 300.0
 PATIENCE_S = 60.0
@@ -31,12 +31,24 @@ class Step:
     message: str
 
 
+async def _unheard(service: str, reason: str) -> None:
+    """Nobody needs to know of a try that is made again."""
+
+
 class ErasingJob(ServiceClient):
     """One job. It is submitted once, however often the connection breaks meanwhile."""
 
-    def __init__(self, url: str, key: str, session: aiohttp.ClientSession, patience_s: float = PATIENCE_S):
+    def __init__(
+        self,
+        url: str,
+        key: str,
+        session: aiohttp.ClientSession,
+        on_retry: OnRetry = _unheard,
+        patience_s: float = PATIENCE_S,
+    ):
         super().__init__("backend", url, key, session, patience_s, CALL_TIMEOUT_S)
         self.id = ""
+        self._on_retry = on_retry
         self._patience_s = patience_s
         self._idempotency_key = uuid.uuid4().hex
 
@@ -52,7 +64,7 @@ class ErasingJob(ServiceClient):
             body.add_field("options", json.dumps(options))
             return body
 
-        answer = await self.patiently(lambda: self.post("/api/v1/jobs", form), _unheard)
+        answer = await self.patiently(lambda: self.post("/api/v1/jobs", form), self._on_retry)
         self.id = json.loads(answer)["job_id"]
 
     async def follow(self) -> AsyncIterator[Step]:
@@ -65,7 +77,7 @@ class ErasingJob(ServiceClient):
         while True:
             try:
                 async for event in self._events(after):
-                    after, pause_s = event["seq"], FIRST_PAUSE_S
+                    after, pause_s, away_since = event["seq"], FIRST_PAUSE_S, time.monotonic()
                     yield _step(event)
                     if event["type"] in FINAL:
                         return
@@ -92,11 +104,11 @@ class ErasingJob(ServiceClient):
 
     async def final_view(self) -> dict[str, Any]:
         """Return the job once it has ended. Raises Problem."""
-        return await self.patiently(self.view, _unheard)
+        return await self.patiently(self.view, self._on_retry)
 
     async def picture(self) -> bytes:
         """Return the erased picture. Raises Problem."""
-        return await self.patiently(lambda: self.get(f"/api/v1/jobs/{self.id}/result"), _unheard)
+        return await self.patiently(lambda: self.get(f"/api/v1/jobs/{self.id}/result"), self._on_retry)
 
     async def cancel(self) -> None:
         """Cancel the job. Raises Problem."""
@@ -122,14 +134,3 @@ def _step(event: dict[str, Any]) -> Step:
     if event["type"] in ("retrying", "reconnecting"):
         return Step(None, f"waiting for the {data.get('service', 'service')}: {data.get('reason', '')}")
     return Step(data.get("progress"), data.get("message") or data.get("stage") or event["type"])
-
-
-async def _unheard(service: str, reason: str) -> None:
-    """Nobody needs to know of a try that is made again."""
-
-
-def told(view: dict[str, Any]) -> Problem:
-    """Return why a job did not succeed."""
-    error = view.get("error") or {}
-    problem = Problem(str(error.get("detail") or f"the job is {view['status']}"), failed_with=error.get("code"))
-    return problem

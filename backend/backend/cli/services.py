@@ -147,7 +147,7 @@ class Services:
         self._children[name].end()
 
     def restart(self, name: str) -> None:
-        """End a service unless it was ended, start it on the same port with the same data, and wait until it is ready."""
+        """End a service unless that was done, start it with the same port and data, wait until it is ready."""
         self.stop(name)
         self.start(name)
         self.wait_ready(name)

@@ -1,16 +1,16 @@
 """The seam between the service and whatever finds and reads text: one Protocol, and a table of names.
 
-Both engines run the same weights (PP-OCRv6 small) and gave the same text and boxes on all of 45 test pictures. Seconds
-of processor time per picture, one thread (`tests/bench/ocr.py`); memory after a picture of 1 megapixel, libraries
-included, and what every further instance adds at least:
+Both engines run the same weights (PP-OCRv6 small) and gave the same text on all 45 of a set of test pictures. Measured
+by `tests/bench/ocr.py` on an AMD EPYC with AVX-512, one thread, processor time per picture; memory over many pictures
+of up to 1 megapixel, libraries included, then what a further instance adds before its first picture:
 
-| engine | runtime | EPYC, AVX-512 | Xeon, AMX | load and warm up | memory | each further |
-|---|---|---|---|---|---|---|
-| `rapid` | OpenVINO, 32-bit floats | 0.44 | 0.73 | 2.2 s | 1.0 GB | 0.2 GB |
-| `paddle` | ONNX Runtime | 0.42 | 1.36 | 3.0 s | 0.7 GB | 0.13 GB |
+| engine | runtime | a picture | load and warm up | memory | a further one |
+|---|---|---|---|---|---|
+| `rapid` | OpenVINO, 32-bit floats | 0.44 s | 1.6 to 2.2 s | 1.0 GB | 0.2 GB |
+| `paddle` | ONNX Runtime | 0.42 s | 2.7 to 3.0 s | 0.9 GB | 0.15 GB |
 
-`rapid` is the default: twice as fast on one kind of processor, level on the other. (The Xeon's pictures were others;
-compare within a column.) Which packages and weights an engine needs is data, so that `usable` imports none of them.
+`rapid` is the default: level here, and on processors with AMX OpenVINO took about half of ONNX Runtime's time for the
+same networks. Which packages and weights an engine needs is data, so that `usable` imports none of them.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ padding and thresholds differ from PaddleOCR's and are not used, nor is its Open
 stay with 32-bit floats: OpenVINO takes bf16 by itself where the processor has it, and a third of the pictures change.
 
 The networks run on the exact shapes that PaddleOCR uses. Rounding them up to fewer shapes was measured and left out:
-the padding changes the text of 8 pictures in 48 (line widths to 32 px) or 17 (pictures to 64 px), and a new shape
-costs only some 10 to 100 ms once.
+the padding changes the text of 7 pictures in 48 (line widths to 32 px) or 17 (pictures to 64 px), and sixty pictures
+of new sizes took no longer, one by one, than pictures of sizes seen before.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ _LINES_AT_ONCE = 6
 _ORIENTATION_WIDTH = 192
 _SURELY_UPSIDE_DOWN = 0.9
 _SAME_ROW_PX = 10
+_KERNELS_KEPT = 200  # by default 5000: every new shape then costs some 5 MB that never come back
 _WARM_UP_SIDE = 640
 
 logging.getLogger("RapidOCR").setLevel(logging.ERROR)
@@ -77,7 +78,8 @@ class RapidEngine:
         if options.textline_orientation:
             flags = self._upside_down(crops)
             crops = [np.rot90(crop, 2) if flag else crop for crop, flag in zip(crops, flags, strict=True)]
-        texts, words = self._recognize(crops, quads, options.word_boxes)
+        corners = [np.roll(quad, 2, axis=0) if flag else quad for quad, flag in zip(quads, flags, strict=True)]
+        texts, words = self._recognize(crops, corners, options.word_boxes)
         return [
             Line(_polygon(quad), text, score, flag, found)
             for quad, (text, score), flag, found in zip(quads, texts, flags, words, strict=True)
@@ -104,9 +106,12 @@ class RapidEngine:
         return [bool(self._orientation(strip[None])[0, 1] > _SURELY_UPSIDE_DOWN) for strip in strips]
 
     def _recognize(
-        self, crops: Sequence[Crop], quads: Sequence[Quad], word_boxes: bool
+        self, crops: Sequence[Crop], corners: Sequence[Quad], word_boxes: bool
     ) -> tuple[list[tuple[str, float]], list[tuple[Word, ...]]]:
-        """Read the crops in PaddleOCR's batches: its text depends a little on which lines share one."""
+        """Read the crops in PaddleOCR's batches: its text depends a little on which lines share one.
+
+        `corners` begin where the crop's top left corner lies in the picture.
+        """
         texts: list[tuple[str, float]] = [("", 0.0)] * len(crops)
         words: list[tuple[Word, ...]] = [()] * len(crops)
         order = sorted(range(len(crops)), key=lambda i: _ratio(crops[i]))
@@ -122,7 +127,7 @@ class RapidEngine:
             )
             for n, i in enumerate(batch):
                 texts[i] = read[n]
-                words[i] = _words(crops[i], quads[i], read[n][0], columns[n]) if word_boxes else ()
+                words[i] = _words(crops[i], corners[i], read[n][0], columns[n]) if word_boxes else ()
         return texts, words
 
 
@@ -138,6 +143,7 @@ class _Network:
                 "INFERENCE_NUM_THREADS": threads,
                 "NUM_STREAMS": 1,
                 "ENABLE_CPU_PINNING": False,  # several instances would be pinned to the same core
+                "CPU_RUNTIME_CACHE_CAPACITY": _KERNELS_KEPT,
             },
         )
         self._request = compiled.create_infer_request()

@@ -75,7 +75,7 @@ def bounds(points: Iterable[Point]) -> Box:
 
 def area(polygon: Sequence[Point]) -> float:
     """Return the area in square pixels by the shoelace formula."""
-    pairs = zip(polygon, (*polygon[1:], polygon[0]), strict=True)
+    pairs = zip(polygon, (*polygon[1:], *polygon[:1]), strict=True)
     return abs(sum(x1 * y2 - x2 * y1 for (x1, y1), (x2, y2) in pairs)) / 2
 
 
@@ -93,7 +93,7 @@ def text_height(polygon: Sequence[Point]) -> float:
     For a quadrilateral (what detectors give) it is the shorter of the two mean side lengths, right for rotated text
     too; for other polygons the area over half the perimeter, which tends to the height of a long, thin band.
     """
-    sides = [math.dist(a, b) for a, b in zip(polygon, (*polygon[1:], polygon[0]), strict=True)]
+    sides = [math.dist(a, b) for a, b in zip(polygon, (*polygon[1:], *polygon[:1]), strict=True)]
     if len(sides) == 4:
         return min((sides[0] + sides[2]) / 2, (sides[1] + sides[3]) / 2)
     half_perimeter = sum(sides) / 2

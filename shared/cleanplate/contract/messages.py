@@ -47,7 +47,7 @@ class Region(BaseModel):
         if not isinstance(given, dict):
             return given
         given = {**given, **given["bounding_box"]} if isinstance(given.get("bounding_box"), dict) else dict(given)
-        if given.get("polygon") is None:
+        if not given.get("polygon"):
             missing = [name for name in ("x", "y", "width", "height") if given.get(name) is None]
             if missing:
                 raise ValueError(f"needs x, y, width and height, or a polygon; missing: {', '.join(missing)}")

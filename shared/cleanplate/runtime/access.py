@@ -27,9 +27,10 @@ class Keys:
         if not self._keys:
             return ANONYMOUS
         scheme, _, given = (authorization or "").partition(" ")
+        sent = given.encode("latin-1", "backslashreplace").strip()  # the header's bytes, as they came
         found = None
         for key in self._keys:  # every key is compared, so the time tells nothing
-            if hmac.compare_digest(key, given.strip().encode()):
+            if hmac.compare_digest(key, sent):
                 found = key
         if found is None or scheme.lower() != "bearer":
             raise Unauthorized("send the header Authorization: Bearer <key>")

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from cleanplate.contract.messages import Event
 from cleanplate.contract.problems import Expired, NotFound, Problem
 from cleanplate.runtime.files import JobFiles
-from cleanplate.runtime.jobs import Change, Job, NewJob, State
+from cleanplate.runtime.jobs import Change, Job, NewJob, State, is_id
 from cleanplate.runtime.store import JobStore
 
 log = logging.getLogger(__name__)
@@ -75,8 +75,9 @@ class Board:
         try:
             job, created = await self.call(self.store.submit, new, self.queue_limit)
         except Problem:
-            for name in named:
-                await self.call(self.files.remove, new.id, name)
+            if not await self._has_files_of(new):
+                for name in named:
+                    await self.call(self.files.remove, new.id, name)
             raise
         if created:
             self._tell(job)
@@ -84,6 +85,8 @@ class Board:
 
     async def get(self, job_id: str, owner: str | None = None) -> Job:
         """Return a job of that owner (None: of anyone). Raises NotFound, Expired."""
+        if not is_id(job_id):  # some of what a client may name cannot be said to a database
+            raise NotFound("there is no such job")
         job = await self.call(self.store.get, job_id)
         if owner is not None and job.owner != owner:
             raise NotFound(f"there is no job {job_id}")
@@ -165,6 +168,13 @@ class Board:
             await self.call(self.store.forget, job_id)
         await self.call(self.files.forget, job_id)
         return True
+
+    async def _has_files_of(self, new: NewJob) -> bool:
+        """Say whether a job, of whoever, has this one's id and files; the same bytes have the same names."""
+        try:
+            return (await self.call(self.store.get, new.id)).digest[:16] == new.digest[:16]
+        except (NotFound, Expired):
+            return False
 
     def _tell(self, job: Job) -> None:
         self.wakeups.notify(job.id)

@@ -56,7 +56,8 @@ class Courier:
     async def __call__(self, run: Run) -> None:
         """Keep one promise."""
         job_id, url = run.job.params["job_id"], run.job.params["url"]
-        async for _ in self._jobs.follow(job_id, run.job.checkpoint.get("after", 0)):
+        job = await self._jobs.get(job_id)
+        async for _ in self._jobs.follow(job_id, job.seq):
             pass
         job = await self._jobs.get(job_id)
         for attempt in range(run.job.checkpoint.get("tries", 0) + 1, self._tries + 1):

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
+import uuid
+from contextlib import suppress
+from datetime import datetime
 from typing import Any, cast
 
 import fsspec
+from fsspec.implementations.local import LocalFileSystem
 
 from cleanplate.contract.problems import Expired
-from cleanplate.runtime.jobs import checked_id
+from cleanplate.runtime.jobs import checked_id, is_id
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -21,13 +26,18 @@ class JobFiles:
 
     def put(self, job_id: str, name: str, data: bytes) -> None:
         """Write a file, replacing an older one."""
-        with self._fs.open(self._path(job_id, name), "wb", autocommit=False) as file:
-            try:
-                file.write(data)
-            except BaseException:
-                file.discard()
-                raise
-        file.commit()
+        path = self._path(job_id, name)
+        if not isinstance(self._fs, LocalFileSystem):  # an object appears when it is whole
+            self._fs.pipe_file(path, data)
+            return
+        part = f"{os.path.dirname(path)}/.{uuid.uuid4().hex}"  # beside it: between two disks no rename is atomic
+        try:
+            self._fs.pipe_file(part, data)
+            os.replace(part, path)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                os.remove(part)
+            raise
 
     def get(self, job_id: str, name: str) -> bytes:
         """Return a file's bytes.
@@ -42,9 +52,8 @@ class JobFiles:
 
     def remove(self, job_id: str, name: str) -> None:
         """Remove one file, if it is there."""
-        path = self._path(job_id, name)
-        if self._fs.exists(path):
-            self._fs.rm_file(path)
+        with suppress(FileNotFoundError):
+            self._fs.rm_file(self._path(job_id, name))
 
     def exists(self, job_id: str, name: str) -> bool:
         """Say whether the file is there."""
@@ -53,20 +62,28 @@ class JobFiles:
     def forget(self, job_id: str) -> None:
         """Remove all files of a job."""
         folder = f"{self._root}/{checked_id(job_id, 'job_id')}"
-        if self._fs.exists(folder):
+        with suppress(FileNotFoundError):
             self._fs.rm(folder, recursive=True)
 
     def usage(self) -> list[tuple[float, int, str]]:
-        """Return (newest change, bytes, job id) for every job with files, oldest first."""
+        """Return (newest change, bytes, job id) for every job with files, oldest first; foreign files do not count."""
         totals: dict[str, tuple[float, int]] = {}
         for path, info in cast("dict[str, Any]", self._fs.find(self._root, detail=True)).items():
             job_id = path[len(self._root) :].strip("/").split("/")[0]
-            at, size = totals.get(job_id, (0.0, 0))
-            changed = float(info.get("mtime") or 0.0)
-            totals[job_id] = (max(at, changed), size + int(info.get("size") or 0))
+            if is_id(job_id):
+                at, size = totals.get(job_id, (0.0, 0))
+                totals[job_id] = (max(at, _changed(info)), size + int(info.get("size") or 0))
         return sorted((at, size, job_id) for job_id, (at, size) in totals.items())
 
     def _path(self, job_id: str, name: str) -> str:
         if not _SAFE_NAME.fullmatch(name):
             raise ValueError(f"unsafe file name {name!r}")
         return f"{self._root}/{checked_id(job_id, 'job_id')}/{name}"
+
+
+def _changed(info: dict[str, Any]) -> float:
+    """Return when a file was written, by whatever name and type its file system tells it; 0 when it does not."""
+    told = ("mtime", "LastModified", "last_modified", "updated", "created")
+    at = next((info[name] for name in told if name in info), None)
+    at = datetime.fromisoformat(at) if isinstance(at, str) else at
+    return at.timestamp() if isinstance(at, datetime) else float(at or 0.0)

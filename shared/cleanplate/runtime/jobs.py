@@ -117,13 +117,18 @@ def new_id() -> str:
     return uuid.uuid4().hex
 
 
+def is_id(value: str) -> bool:
+    """Say whether the id is safe in a path and a URL; no job has another."""
+    return _SAFE_ID.fullmatch(value) is not None
+
+
 def checked_id(value: str, field_name: str) -> str:
     """Return the id when it is safe in a path and a URL.
 
     Raises:
         Invalid: it is not.
     """
-    if not _SAFE_ID.fullmatch(value):
+    if not is_id(value):
         raise Invalid("use 1 to 100 of A-Z a-z 0-9 . _ -, the first a letter or digit", field=field_name)
     return value
 

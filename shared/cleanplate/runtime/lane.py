@@ -6,9 +6,10 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import TypeVar
 
-from cleanplate.contract.problems import EngineBusy, TimedOut
+from cleanplate.contract.problems import EngineBusy, EngineUnavailable, TimedOut
 
 T = TypeVar("T")
 
@@ -34,21 +35,31 @@ class Lane:
 
         Raises:
             EngineBusy: the queue is full.
+            EngineUnavailable: the lane was closed before the call began.
             TimedOut: the answer did not come in time. A call that has begun runs on to its end, and holds its thread.
         """
         with self._lock:
             if self._inside >= self.threads + self.queue_limit:
                 raise EngineBusy(f"{self.waiting} calls wait already", retry_after_s=2, limit=self.queue_limit)
             self._inside += 1
-        future = self._pool.submit(call)
-        future.add_done_callback(self._leave)
         try:
-            async with asyncio.timeout(timeout_s):
+            future = self._pool.submit(copy_context().run, call)  # so that its log lines know the request
+        except RuntimeError:
+            self._leave(None)
+            raise EngineUnavailable(f"{self.name} is closed") from None
+        future.add_done_callback(self._leave)
+        limit = asyncio.timeout(timeout_s)
+        try:
+            async with limit:
                 return await asyncio.wrap_future(future)
         except TimeoutError:
-            if future.done() and not future.cancelled():
+            if not limit.expired():  # the call's own
                 raise
             raise TimedOut(f"no answer within {timeout_s} s", limit=timeout_s) from None
+        except asyncio.CancelledError:
+            if _being_cancelled() or not future.cancelled():
+                raise
+            raise EngineUnavailable(f"{self.name} is closed") from None
 
     def close(self) -> None:
         """Let running calls end and drop waiting ones."""
@@ -57,3 +68,9 @@ class Lane:
     def _leave(self, _: object) -> None:
         with self._lock:
             self._inside -= 1
+
+
+def _being_cancelled() -> bool:
+    """Say whether the current task itself is asked to end, rather than something that it waits for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

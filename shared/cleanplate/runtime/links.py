@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from starlette.requests import HTTPConnection
 
-_HOST = re.compile(r"[A-Za-z0-9.\-\[\]:]{1,260}")
+_HOST = re.compile(r"[A-Za-z0-9._\-\[\]:]{1,260}")
 _FORWARDED = re.compile(r'(proto|host)="?([^";,]+)"?', re.IGNORECASE)
 
 
@@ -35,15 +35,14 @@ class Links:
         if self._public_url:
             return self._public_url
         url = connection.base_url
-        scheme = "https" if url.scheme in ("https", "wss") else "http"
-        host = url.netloc
+        own = scheme, host = "https" if url.scheme in ("https", "wss") else "http", url.netloc
         if self._is_trusted(connection.client.host if connection.client else ""):
             headers = connection.headers
             said = dict(reversed(_FORWARDED.findall(headers.get("forwarded", "").split(",")[0].lower())))
             scheme = said.get("proto") or headers.get("x-forwarded-proto", scheme).split(",")[0].strip()
             host = said.get("host") or headers.get("x-forwarded-host", host).split(",")[0].strip()
         if scheme not in ("http", "https") or not _HOST.fullmatch(host):
-            return f"http://{url.netloc}"
+            scheme, host = own
         return f"{scheme}://{host}"
 
     def _is_trusted(self, address: str) -> bool:

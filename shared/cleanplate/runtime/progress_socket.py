@@ -6,9 +6,10 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from fastapi import WebSocket
@@ -22,6 +23,8 @@ from cleanplate.runtime.jobs import Job, iso
 from cleanplate.runtime.streams import Socket
 
 log = logging.getLogger(__name__)
+
+SEQ_LIMIT = 2**53
 
 
 class ProgressSocket:
@@ -42,17 +45,18 @@ class ProgressSocket:
         try:
             await self._say("connection_established", connection_id=uuid.uuid4().hex, task_id=task_id)
             if task_id is not None:
-                self._feed(task_id, self._follow(task_id, after))
+                self._feed(task_id, partial(self._follow, task_id, after))
             else:
                 newest = await self._board.call(self._board.store.last_position)
-                self._feed("", self._follow_all(newest if after is None else after))
+                self._feed("", partial(self._follow_all, newest if after is None else after))
             await self._socket.serve(self._commands(), self._error)
         except WebSocketDisconnect:
             pass
         finally:
-            for feed in self._feeds.values():
+            feeds = list(self._feeds.values())
+            for feed in feeds:
                 feed.cancel()
-            await asyncio.gather(*self._feeds.values(), return_exceptions=True)
+            await asyncio.gather(*feeds, return_exceptions=True)
 
     def _commands(self) -> dict[str, Any]:
         return {
@@ -70,11 +74,11 @@ class ProgressSocket:
         job, after = await self._task_of(command), command.get("after")
         if job is None:
             return
-        if after is not None and (not isinstance(after, int) or isinstance(after, bool) or after < 0):
-            await self._socket.send(self._error("after must be a whole number, 0 or more"))
+        if after is not None and (not isinstance(after, int) or isinstance(after, bool) or not 0 <= after <= SEQ_LIMIT):
+            await self._socket.send(self._error(f"after must be a whole number from 0 to {SEQ_LIMIT}"))
             return
         await self._say("task_subscribed", task_id=job.id)
-        self._feed(job.id, self._follow(job.id, after))
+        self._feed(job.id, partial(self._follow, job.id, after))
 
     async def _unsubscribe(self, command: dict[str, Any]) -> None:
         job = await self._task_of(command)
@@ -111,14 +115,15 @@ class ProgressSocket:
             await self._socket.send(self._error(problem.detail))
             return None
 
-    def _feed(self, name: str, follow: Coroutine[Any, Any, None]) -> None:
+    def _feed(self, name: str, follow: Callable[[], Awaitable[None]]) -> None:
         if old := self._feeds.pop(name, None):
             old.cancel()
-        self._feeds[name] = asyncio.create_task(self._guarded(follow))
+        feed = self._feeds[name] = asyncio.create_task(self._guarded(follow))
+        feed.add_done_callback(lambda done: self._feeds.pop(name) if self._feeds.get(name) is done else None)
 
-    async def _guarded(self, follow: Coroutine[Any, Any, None]) -> None:
+    async def _guarded(self, follow: Callable[[], Awaitable[None]]) -> None:
         try:
-            await follow
+            await follow()
         except WebSocketDisconnect:
             return
         except Problem as problem:
@@ -179,7 +184,7 @@ class _Pace:
     def __init__(self, board: Board):
         self._board = board
         self._wishes: dict[str, tuple[bool, float]] = {}
-        self._last: dict[str, tuple[str, str]] = {}
+        self._last: dict[str, tuple[str, float]] = {}
 
     async def allows(self, event: Event) -> bool:
         if event.type in progress.ENDS:
@@ -188,13 +193,15 @@ class _Pace:
         if event.type != "progress":
             return True
         if event.job_id not in self._wishes:
-            params = (await self._board.get(event.job_id)).params
+            params: dict[str, Any] = {}
+            with suppress(NotFound, Expired):  # it was deleted meanwhile, which must not end the feed of the others
+                params = (await self._board.get(event.job_id)).params
             self._wishes[event.job_id] = params.get("enable_progress", True), params.get("progress_interval", 0.0)
         enabled, interval_s = self._wishes[event.job_id]
-        stage, at = self._last.get(event.job_id, ("", ""))
-        if not enabled or (stage == event.data.get("stage") and _seconds(event.at) - _seconds(at) < interval_s):
+        stage, last, now = event.data.get("stage", ""), self._last.get(event.job_id), _seconds(event.at)
+        if not enabled or (last is not None and last[0] == stage and now - last[1] < interval_s):
             return False
-        self._last[event.job_id] = event.data.get("stage", ""), event.at
+        self._last[event.job_id] = stage, now
         return True
 
 

@@ -63,7 +63,7 @@ def server_config(app: FastAPI, settings: ServiceSettings) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,
+        proxy_headers=False,  # `Links` reads them, from trusted proxies only
         ws="websockets-sansio",
         timeout_graceful_shutdown=5,
     )

@@ -5,11 +5,11 @@ from __future__ import annotations
 import difflib
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal, NoReturn, TypeVar
+from typing import Annotated, Any, Literal, NoReturn, TypeVar
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from cleanplate.runtime.access import is_loopback
@@ -18,17 +18,21 @@ from cleanplate.runtime.web import invalid
 S = TypeVar("S", bound="ServiceSettings")
 
 
+def _upper(value: Any) -> Any:
+    return value.upper() if isinstance(value, str) else value
+
+
 class ServiceSettings(BaseSettings):
     """The settings that all services share; each has its own prefix."""
 
-    model_config = SettingsConfigDict(frozen=True, populate_by_name=True, extra="ignore")
+    model_config = SettingsConfigDict(frozen=True, populate_by_name=True, extra="ignore", env_ignore_empty=True)
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(0, ge=0, le=65535, description="Port to listen on.")
     data: Path = Field(Path("data"), description="Folder for what the service keeps.")
     api_keys: SecretStr = Field(SecretStr(""), description="Valid API keys, separated by commas; empty: no key needed.")
     allow_anonymous: bool = Field(False, description="Serve without keys on an address that others can reach.")
-    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], NoDecode] = Field(
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], NoDecode, BeforeValidator(_upper)] = Field(
         "INFO", description="DEBUG, INFO, WARNING or ERROR.", validation_alias=AliasChoices("LOG_LEVEL")
     )
     body_timeout_s: float = Field(60.0, gt=0, description="Longest time to receive a request's body.")
@@ -74,18 +78,16 @@ class JobSettings(ServiceSettings):
         return self.files_url or str(self.data.resolve() / "files")
 
 
-def read_settings(cls: type[S], prefixes: tuple[str, ...], environ: Mapping[str, str] = os.environ) -> S:
+def read_settings(cls: type[S], prefixes: tuple[str, ...]) -> S:
     """Return the settings from the environment, or end the process with a message that says what is wrong.
 
     Args:
         cls: the service's settings.
         prefixes: variables that begin so must be known, so that a misspelled one is not ignored.
-        environ: the environment.
     """
-    known = {
-        choice for name, info in cls.model_fields.items() for choice in _variables(cls, name, info.validation_alias)
-    }
-    for name in sorted(environ):
+    variables = {name: _variables(cls, name, info.validation_alias) for name, info in cls.model_fields.items()}
+    known = {choice for choices in variables.values() for choice in choices}
+    for name in sorted(os.environ):
         if name.upper().startswith(prefixes) and name.upper() not in known:
             near = difflib.get_close_matches(name.upper(), known, 1)
             hint = f"did you mean {near[0]}? " if near else ""
@@ -93,8 +95,8 @@ def read_settings(cls: type[S], prefixes: tuple[str, ...], environ: Mapping[str,
     try:
         settings = cls()
     except ValidationError as error:
-        problem = invalid(error)
-        _refuse("bad setting: " + "; ".join(f"{e['field']}: {e['message']}" for e in problem.extra["errors"]))
+        wrong = [(item["field"], item["message"]) for item in invalid(error).extra["errors"]]
+        _refuse("bad setting: " + "; ".join(f"{variables.get(name, [name])[0]}: {text}" for name, text in wrong))
     if not settings.keys() and not settings.allow_anonymous and not is_loopback(settings.host):
         prefix = cls.model_config.get("env_prefix", "")
         _refuse(

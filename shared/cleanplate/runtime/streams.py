@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, suppress
 from typing import Any, TypeVar
 
 from fastapi import Request, WebSocket
@@ -13,8 +14,9 @@ from fastapi.responses import StreamingResponse
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from cleanplate.contract.messages import Event
-from cleanplate.contract.problems import Invalid
+from cleanplate.contract.problems import Invalid, Problem
 
+log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 KEEP_ALIVE_S = 15.0
@@ -32,27 +34,31 @@ def cursor(request: Request, after: int) -> int:
     given = request.headers.get("last-event-id", "")
     if not given:
         return after
-    if not given.isdigit() or len(given) > 18:
+    if not (given.isascii() and given.isdigit()) or len(given) > 18:
         raise Invalid("must be a whole number", field="Last-Event-ID")
     return int(given)
 
 
-def sse(events: AsyncIterator[Event]) -> StreamingResponse:
+def sse(events: AsyncIterator[Event], keep_alive_s: float = KEEP_ALIVE_S) -> StreamingResponse:
     """Return the events as a text/event-stream; `id` is the seq, so a browser resumes by itself."""
 
     async def lines() -> AsyncIterator[str]:
-        async for event in with_pauses(events, KEEP_ALIVE_S):
-            if event is None:
-                yield ": still here\n\n"
-            else:
-                yield f"id: {event.seq}\nevent: {event.type}\ndata: {event.model_dump_json()}\n\n"
+        try:
+            async with aclosing(with_pauses(events, keep_alive_s)) as pieces:
+                async for event in pieces:
+                    if event is None:
+                        yield ": still here\n\n"
+                    else:
+                        yield f"id: {event.seq}\nevent: {event.type}\ndata: {event.model_dump_json()}\n\n"
+        except Problem as problem:  # such as a job that was deleted: whoever connects again is told
+            log.info("an event stream ended: %s", problem)
 
     headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
     return StreamingResponse(lines(), media_type="text/event-stream", headers=headers)
 
 
-async def with_pauses(items: AsyncIterator[T], every_s: float) -> AsyncIterator[T | None]:
-    """Yield the items, and None whenever `every_s` went by without one."""
+async def with_pauses(items: AsyncIterator[T], every_s: float) -> AsyncGenerator[T | None]:
+    """Yield the items, and None whenever `every_s` went by without one; close the items with itself."""
     pending: asyncio.Future[T] | None = None
     try:
         while True:
@@ -71,6 +77,8 @@ async def with_pauses(items: AsyncIterator[T], every_s: float) -> AsyncIterator[
             pending.cancel()
             with suppress(asyncio.CancelledError, StopAsyncIteration):
                 await pending
+        if isinstance(items, AsyncGenerator):
+            await items.aclose()
 
 
 class Socket:

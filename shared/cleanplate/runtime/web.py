@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import time
@@ -36,6 +37,7 @@ Shape = Callable[[Request, Problem], Response]
 
 _SAFE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,100}")
 _TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})  # a client may invent others
 _BY_STATUS: dict[int, type[Problem]] = {
     cls.status: cls for cls in (problems.Malformed, problems.Unauthorized, problems.NotFound, TooLarge)
 }
@@ -120,11 +122,22 @@ async def _answer_problem(request: Request, error: Exception) -> Response:
     problem, path = as_problem(error), request.url.path
     shapes: dict[str, Shape] = request.app.state.shapes
     shape = next((shape for start, shape in shapes.items() if path.startswith(start)), None)
-    return answer(problem) if shape is None else shape(request, problem)
+    response = answer(problem) if shape is None else shape(request, problem)
+    if isinstance(error, HTTPException) and error.headers:
+        response.headers.update(error.headers)
+    return response
 
 
 async def _answer_nobody(request: Request, error: Exception) -> Response:
     return Response(status_code=499)
+
+
+class _ProblemResponse(JSONResponse):
+    media_type = "application/problem+json"
+
+    def render(self, content: Any) -> bytes:
+        """Return the JSON; half a surrogate pair that a client sent goes back as an escape, not as an error."""
+        return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode(errors="backslashreplace")
 
 
 def answer(problem: Problem) -> JSONResponse:
@@ -135,7 +148,7 @@ def answer(problem: Problem) -> JSONResponse:
     if isinstance(problem, problems.Unauthorized):
         headers["WWW-Authenticate"] = "Bearer"
     instance = f"urn:request:{logs.request_id.get()}" if logs.request_id.get() else None
-    return JSONResponse(problem.body(instance), problem.status, headers=headers, media_type="application/problem+json")
+    return _ProblemResponse(problem.body(instance), problem.status, headers=headers)
 
 
 def _add_probes(app: FastAPI, metrics: Metrics, checks: Mapping[str, Check]) -> None:
@@ -150,7 +163,10 @@ def _add_probes(app: FastAPI, metrics: Metrics, checks: Mapping[str, Check]) -> 
         for name, check in checks.items():
             try:
                 found[name] = await check()
+            except Problem as problem:
+                ready, found[name] = False, problem.detail
             except Exception as error:  # a probe reports, whatever it is that fails
+                log.exception("the check of %s failed", name)
                 ready, found[name] = False, as_problem(error).detail
         return JSONResponse({"status": "ready" if ready else "not ready", "checks": found}, 200 if ready else 503)
 
@@ -201,18 +217,19 @@ class _Context:
         finally:
             took = time.perf_counter() - started
             route = getattr(scope.get("route"), "path", "unknown")
-            self._metrics.requests.labels(scope["method"], route, status).inc()
-            self._metrics.seconds.labels(scope["method"], route).observe(took)
+            method = scope["method"] if scope["method"] in _METHODS else "other"
+            self._metrics.requests.labels(method, route, status).inc()
+            self._metrics.seconds.labels(method, route).observe(took)
             log.info("%s %s %d", scope["method"], route, status, extra={"seconds": round(took, 4)})
 
     def _limited(self, headers: Mapping[str, str], receive: Receive) -> Receive:
-        announced = headers.get("content-length", "")
-        seen = 0
+        announced, seen = headers.get("content-length", ""), 0
+        too_long = announced.isascii() and announced.isdigit() and int(announced[:18]) > self._limit_bytes
 
         async def receive_limited() -> Message:
             nonlocal seen
-            if announced.isdigit() and int(announced) > self._limit_bytes:
-                raise TooLarge(f"the body has {announced} bytes", field="body", limit_bytes=self._limit_bytes)
+            if too_long:
+                raise TooLarge(f"the body has {announced[:18]} bytes", field="body", limit_bytes=self._limit_bytes)
             message = await receive()
             seen += len(message.get("body", b""))
             if seen > self._limit_bytes:

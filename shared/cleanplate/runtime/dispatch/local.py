@@ -11,12 +11,13 @@ from contextlib import suppress
 from cleanplate.contract.problems import Internal, Problem
 from cleanplate.runtime.board import Board
 from cleanplate.runtime.dispatch import Handler
-from cleanplate.runtime.jobs import LeaseLost
+from cleanplate.runtime.jobs import Job, LeaseLost
 from cleanplate.runtime.run import Run
 
 log = logging.getLogger(__name__)
 
 CRASH_LIMIT = 10
+STOPPED = "the service stopped"
 
 
 class LocalDispatcher:
@@ -25,64 +26,89 @@ class LocalDispatcher:
     def __init__(self, board: Board, handler: Handler, *, slots: int = 1, lease_s: float = 30.0):
         self._board = board
         self._handler = handler
-        self._slots = slots
         self._lease_s = lease_s
         self._worker = f"{socket.gethostname()}:{os.getpid()}"
-        self._tasks: list[asyncio.Task[None]] = []
+        self._free = asyncio.Semaphore(slots)
+        self._claimer: asyncio.Task[None] | None = None
+        self._runs: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
-        self._tasks = [asyncio.create_task(self._serve(), name=f"slot-{slot}") for slot in range(self._slots)]
+        self._claimer = asyncio.create_task(self._serve(), name=f"claims-{self._board.kind}")
 
     async def stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._claimer is not None:  # first, lest it takes again what is given back
+            await _end(self._claimer)
+        await _end(*self._runs)
 
     async def _serve(self) -> None:
-        board = self._board
-        with board.wakeups.listen(f"queue:{board.kind}") as wakeup:
+        with self._board.wakeups.listen(f"queue:{self._board.kind}") as wakeup:
             while True:
+                await self._free.acquire()
                 wakeup.clear()
-                try:
-                    job = await board.call(board.store.claim, [board.kind], self._worker, self._lease_s, CRASH_LIMIT)
-                except Exception:  # a worker must outlive a store that is locked or away
-                    log.exception("cannot claim a job")
-                    job = None
+                job = await self._claim()
                 if job is None:
-                    await board.wait(wakeup)
+                    self._free.release()
+                    await self._board.wait(wakeup)
                 else:
-                    board.wakeups.notify(job.id)
-                    board.wakeups.notify("")
-                    await self._run(Run(board, job))
+                    self._board.wakeups.notify(job.id)
+                    self._board.wakeups.notify("")
+                    task = asyncio.create_task(self._run(Run(self._board, job)), name=f"job-{job.id}")
+                    self._runs.add(task)
+                    task.add_done_callback(self._leave)
+
+    def _leave(self, task: asyncio.Task[None]) -> None:
+        self._runs.discard(task)
+        self._free.release()
+
+    async def _claim(self) -> Job | None:
+        """Claim a job. Its thread cannot be stopped, so what it takes while the service stops is given back."""
+        board = self._board
+        claim = asyncio.ensure_future(
+            board.call(board.store.claim, [board.kind], self._worker, self._lease_s, CRASH_LIMIT)
+        )
+        try:
+            return await asyncio.shield(claim)
+        except asyncio.CancelledError:
+            with suppress(LeaseLost, Problem):
+                if (job := await claim) is not None:
+                    await Run(board, job).release(STOPPED)
+            raise
+        except Exception:  # a worker must outlive a store that is locked or away
+            log.exception("cannot claim a job")
+            return None
 
     async def _run(self, run: Run) -> None:
         work = asyncio.ensure_future(self._handler(run))
         lease = asyncio.create_task(self._keep_lease(run, work))
         try:
-            await work
+            await asyncio.wait([work])
         except asyncio.CancelledError:
-            if work.cancelled() and not _being_cancelled():
-                log.info("job lost its lease", extra={"job_id": run.job.id})
-                return
             work.cancel()
             await asyncio.wait([work])
-            with suppress(LeaseLost, Problem):
-                await run.release("the service stopped")
             raise
-        except LeaseLost:
-            log.info("job was cancelled or taken over", extra={"job_id": run.job.id})
-        except Problem as problem:
-            await self._fail(run, problem)
-        except Exception:
-            log.exception("job failed", extra={"job_id": run.job.id})
-            await self._fail(run, Internal())
         finally:
+            lost = lease.done()
             lease.cancel()
+            await self._settle(run, work, lost)
 
-    async def _fail(self, run: Run, problem: Problem) -> None:
-        log.warning("job failed: %s", problem, extra={"job_id": run.job.id})
-        with suppress(LeaseLost, Problem):
-            await run.fail(problem)
+    async def _settle(self, run: Run, work: asyncio.Future[None], lost: bool) -> None:
+        """Record how the work ended, unless it did so itself or is no longer ours."""
+        error = None if work.cancelled() else work.exception()
+        try:
+            if isinstance(error, LeaseLost) or (work.cancelled() and lost):
+                log.info("job was cancelled or taken over", extra={"job_id": run.job.id})
+            elif work.cancelled():
+                await run.release(STOPPED)
+            elif isinstance(error, Problem):
+                log.warning("job failed: %s", error, extra={"job_id": run.job.id})
+                await run.fail(error)
+            elif error is not None or not run.job.final:
+                log.error("job failed", exc_info=error, extra={"job_id": run.job.id})
+                await run.fail(Internal())
+        except (LeaseLost, Problem):
+            log.info("job has ended meanwhile", extra={"job_id": run.job.id})
+        except Exception:  # the store is away: the lease expires, and another attempt is made
+            log.exception("cannot record how a job ended", extra={"job_id": run.job.id})
 
     async def _keep_lease(self, run: Run, work: asyncio.Future[None]) -> None:
         """Renew the lease; stop the work when that fails, at once if the job was ended in this process."""
@@ -101,6 +127,9 @@ class LocalDispatcher:
                     await asyncio.sleep(self._lease_s / 10)
 
 
-def _being_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+async def _end(*tasks: asyncio.Task[None]) -> None:
+    for task in tasks:
+        task.cancel()
+    for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(outcome, Exception):
+            log.error("a task ended badly", exc_info=outcome)

@@ -1,0 +1,129 @@
+"""The commands and their options; what they do is in the modules of the same names."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from backend.cli import checks
+from backend.cli.batch import Wishes
+from backend.cli.doctor import doctor as run_doctor
+from backend.cli.erase import Files
+from backend.cli.erase import erase as run_erase
+from backend.cli.exits import exit_code, heed_signals
+from backend.cli.launches import BACKEND, INPAINT, OCR, PORTS
+from backend.cli.ocr import ocr as run_ocr
+from backend.cli.terminal import Terminal
+from backend.cli.up import up as run_up
+
+app = typer.Typer(
+    help="Erase the text of pictures and keep the picture behind it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Pictures = Annotated[list[str], typer.Argument(metavar="IN...", help="Files, folders, glob patterns.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object per line on standard output.")]
+Port = Annotated[int, typer.Option(min=1, max=65535, show_default=True)]
+Engine = Annotated[str | None, typer.Option(help="OCR engine; `doctor` lists them.")]
+Key = Annotated[str, typer.Option(envvar="CLEANPLATE_API_KEY", help="API key of the service.", show_default=False)]
+Data = Annotated[Path | None, typer.Option(help="Folder for data and logs; `data` beside the services by default.")]
+PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True}
+
+
+@app.callback()
+def start() -> None:
+    """Erase the text of pictures and keep the picture behind it."""
+    heed_signals()
+
+
+@app.command()
+def up(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    backend_port: Port = PORTS[BACKEND],
+    inpaint_port: Port = PORTS[INPAINT],
+    ocr_port: Port = PORTS[OCR],
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Run the three services until Ctrl-C."""
+    ports = {OCR: ocr_port, INPAINT: inpaint_port, BACKEND: backend_port}
+    raise typer.Exit(run_up(root(), data or root() / "data", host, ports, Terminal(json)))
+
+
+@app.command()
+def erase(
+    pictures: Pictures,
+    output: Annotated[str, typer.Option("-o", "--output", metavar="OUT", help="A file, or a folder for several.")],
+    engine: Engine = None,
+    model: Annotated[str | None, typer.Option(help="Inpainting model; `doctor` lists them.")] = None,
+    mask_mode: Annotated[Literal["auto", "box", "polygon", "stroke"] | None, typer.Option()] = None,
+    mask_dilation: Annotated[
+        float | None, typer.Option(min=0, max=500, help="How far the mask grows: px, below 1 a share of text height.")
+    ] = None,
+    min_score: Annotated[float | None, typer.Option(min=0, max=1, help="Leave text read with less.")] = None,
+    format: Annotated[
+        Literal["png", "jpeg", "webp", "same"] | None,
+        typer.Option(help="By default what the suffix of OUT says, else png; `same` is each picture's own."),
+    ] = None,
+    quality: Annotated[int | None, typer.Option(min=1, max=100, help="Of JPEG and WebP.")] = None,
+    jobs: Annotated[int, typer.Option(min=1, max=64, help="Pictures at once.")] = 2,
+    backend: Annotated[
+        str | None, typer.Option(envvar="CLEANPLATE_BACKEND_URL", help="URL of a backend that runs.")
+    ] = None,
+    key: Key = "",
+    json: Json = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace results that exist.")] = False,
+) -> None:
+    """Erase the text of pictures; in a folder, results that exist are kept, so a broken-off batch can be resumed."""
+    named = {"engine": engine, "model": model, "mask_mode": mask_mode, "mask_dilation": mask_dilation}
+    named |= {"min_score": min_score, "quality": quality}
+    options = {name: value for name, value in named.items() if value is not None}
+    terminal, files = Terminal(json), Files(pictures, output, format, force)
+    wishes = Wishes(options, jobs, key)
+    raise typer.Exit(exit_code(lambda: run_erase(files, wishes, backend, root(), terminal), terminal))
+
+
+@app.command()
+def ocr(
+    pictures: Pictures,
+    engine: Engine = None,
+    service: Annotated[
+        str | None, typer.Option("--ocr", envvar="CLEANPLATE_OCR_URL", help="URL of an ocr-service that runs.")
+    ] = None,
+    key: Key = "",
+    json: Json = False,
+) -> None:
+    """Print the text of pictures."""
+    terminal = Terminal(json)
+    raise typer.Exit(exit_code(lambda: run_ocr(pictures, engine, service, key, root(), terminal), terminal))
+
+
+@app.command()
+def doctor(data: Data = None, json: Json = False) -> None:
+    """Say what works in this installation, what does not, and why."""
+    terminal = Terminal(json)
+    raise typer.Exit(exit_code(lambda: run_doctor(root(), data or root() / "data", PORTS, terminal), terminal))
+
+
+@app.command()
+def lint() -> None:
+    """Run ruff and mypy over everything."""
+    raise typer.Exit(checks.lint(root(), Terminal()))
+
+
+@app.command("test", context_settings=PASSED_ON)
+def run_tests(
+    context: typer.Context, unit: Annotated[bool, typer.Option("--unit", help="Without live services.")] = False
+) -> None:
+    """Run lint and the tests; what is not known here is passed on to pytest."""
+    raise typer.Exit(checks.test(root(), unit, context.args, Terminal()))
+
+
+def root() -> Path:
+    """Return the folder with the services' folders."""
+    return Path(os.environ.get("CLEANPLATE_ROOT") or Path(__file__).resolve().parents[3])
