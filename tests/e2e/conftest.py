@@ -22,7 +22,7 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
         yield running
 
 
-def testset() -> list[Path]:
+def all_test_pictures() -> list[Path]:
     """Every picture of the test set; its absence is a failure in CI and elsewhere a test set of none."""
     found = sorted(path for path in TESTSET.rglob("*") if path.suffix.lower() in PICTURES)
     if not found and os.environ.get("CI"):

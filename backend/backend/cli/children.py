@@ -25,6 +25,7 @@ class Child:
         self._command = [sys.executable, "-I", "-S", str(LEASH), str(os.getpid()), *command]
         self._environ = dict(environ)
         self._process: subprocess.Popen[bytes] | None = None
+        self._log_is_old = True
 
     @property
     def pid(self) -> int | None:
@@ -42,6 +43,7 @@ class Child:
     def start(self) -> None:
         """Start it, in a session of its own, so that Ctrl-C reaches only this process."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
+        self._rotate_log()
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 self._command,
@@ -66,11 +68,6 @@ class Child:
             self._process.wait()
         self._process = None
 
-    def rotate_log(self) -> None:
-        """Keep the log of the time before as `.1`."""
-        if self.log.exists():
-            self.log.replace(self.log.with_name(f"{self.log.name}.1"))
-
     def tail(self, lines: int = 15) -> str:
         """Return the last lines of its log."""
         if not self.log.exists():
@@ -78,3 +75,9 @@ class Child:
         with self.log.open("rb") as log:
             log.seek(max(0, log.seek(0, os.SEEK_END) - TAIL_BYTES))
             return "\n".join(log.read().decode(errors="replace").splitlines()[-lines:])
+
+    def _rotate_log(self) -> None:
+        """Before the first start, keep the log of the time before as `.1`."""
+        if self._log_is_old and self.log.exists():
+            self.log.replace(self.log.with_name(f"{self.log.name}.1"))
+        self._log_is_old = False

@@ -74,8 +74,6 @@ class Services:
 
     def __enter__(self) -> Self:
         try:
-            for child in self._children.values():
-                child.rotate_log()
             self.start()
             self.wait_ready()
         except BaseException:

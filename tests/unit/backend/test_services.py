@@ -8,7 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -47,20 +47,21 @@ HTTPServer(("127.0.0.1", port), Handler).serve_forever()
 DIES = "import sys; sys.stderr.write('no such model\\n'); sys.exit(3)"
 
 Make = Callable[..., Services]
+Gone = Callable[[int], None]
 
 
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
     def services(*names: str, script: str = FAKE, arguments: Sequence[str] = (), **more: object) -> Services:
         command = [sys.executable, "-S", "-c", script, *arguments]
-        commands = {name: command for name in names}
+        commands = dict.fromkeys(names, command)
         return Services(tmp_path, tmp_path / "data", names=names, commands=commands, environ={}, **more)  # type: ignore[arg-type]
 
     return services
 
 
 @pytest.fixture
-def gone() -> Iterator[Callable[[int], None]]:
+def gone() -> Gone:
     def wait(pid: int) -> None:
         deadline = time.monotonic() + 5
         while time.monotonic() < deadline:
@@ -70,10 +71,10 @@ def gone() -> Iterator[Callable[[int], None]]:
             time.sleep(0.01)
         raise AssertionError(f"process {pid} is still there")
 
-    yield wait
+    return wait
 
 
-def test_services_are_ready_inside_and_gone_afterwards(make: Make, gone: Callable[[int], None]) -> None:
+def test_services_are_ready_inside_and_gone_afterwards(make: Make, gone: Gone) -> None:
     heard: list[tuple[str, str]] = []
     with make(OCR, INPAINT, on_change=lambda name, state: heard.append((name, state))) as running:
         pids = [running.pid(name) or 0 for name in (OCR, INPAINT)]
@@ -85,7 +86,7 @@ def test_services_are_ready_inside_and_gone_afterwards(make: Make, gone: Callabl
         assert states[-2:] == ["model: loading", "ready"]
 
 
-def test_a_service_that_is_killed_comes_back_on_its_port(make: Make, gone: Callable[[int], None]) -> None:
+def test_a_service_that_is_killed_comes_back_on_its_port(make: Make, gone: Gone) -> None:
     with make(OCR) as running:
         before, url = running.pid(OCR) or 0, running.urls[OCR]
         running.kill(OCR)
@@ -106,19 +107,17 @@ def test_a_service_that_dies_at_its_start_is_named_with_the_end_of_its_log(make:
         pass
 
 
-def test_a_service_that_dies_later_is_noticed_and_the_others_are_stopped(
-    make: Make, gone: Callable[[int], None]
-) -> None:
-    with pytest.raises(ServiceDied, match="killed by SIGKILL"), make(OCR, INPAINT) as running:
-        other = running.pid(INPAINT) or 0
-        pid = running.pid(OCR) or 0
+def test_a_service_that_dies_later_is_noticed_and_the_others_are_stopped(make: Make, gone: Gone) -> None:
+    with make(OCR, INPAINT) as running:
+        pid, other = running.pid(OCR) or 0, running.pid(INPAINT) or 0
         os.kill(pid, signal.SIGKILL)
         gone(pid)
-        running.check()
+        with pytest.raises(ServiceDied, match="killed by SIGKILL"):
+            running.check()
     gone(other)
 
 
-def test_a_service_that_is_never_ready_is_given_up(make: Make, gone: Callable[[int], None]) -> None:
+def test_a_service_that_is_never_ready_is_given_up(make: Make, gone: Gone) -> None:
     services = make(OCR, arguments=["--never"], timeout_s=0.5)
     with pytest.raises(NotReady, match=r"ocr-service \(model: loading\)"), services:
         pass
@@ -141,7 +140,7 @@ def test_the_log_of_the_time_before_is_kept(make: Make) -> None:
         assert log.read_text().count("is here") == 1
 
 
-def test_services_do_not_outlive_a_parent_that_is_killed(tmp_path: Path, gone: Callable[[int], None]) -> None:
+def test_services_do_not_outlive_a_parent_that_is_killed(tmp_path: Path, gone: Gone) -> None:
     script = tmp_path / "fake.py"
     script.write_text(FAKE)
     parent = f"""
