@@ -17,8 +17,8 @@ def lines() -> Iterator[str]:
     """Yield the page line by line."""
     yield "# Settings"
     yield ""
-    yield "Every setting is an environment variable, read once, at the start. An unknown name with a service's prefix, or a"
-    yield "value out of range, ends the start with a message. Made by `docs/settings.py` from the code."
+    yield "Every setting is an environment variable, read once, at the start. An unknown name with a service's prefix,"
+    yield "or a value out of range, ends the start with a message. Made by `docs/settings.py` from the code."
     for service, settings in SERVICES.items():
         yield from ("", f"## {service}", "", "| variable | default | |", "|---|---|---|")
         for name, default, description in settings.names():

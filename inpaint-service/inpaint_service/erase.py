@@ -116,7 +116,8 @@ class Eraser:
         options = self._options(order.params)
         plan = repaint.plan(picture.rgb, mask, engine, options, patches)
         canvas = Canvas(picture.rgb, plan, engine, lambda: self._models.get(engine.name, "cpu"))
-        return Work(_without_cutout(picture, mask), order.params, mask, engine, canvas, plan, _steps(plan.units), started)
+        kept, steps = _without_cutout(picture, mask), _steps(plan.units)
+        return Work(kept, order.params, mask, engine, canvas, plan, steps, started)
 
     def erase(self, order: Order, stopped: Callable[[], bool] = lambda: False) -> Outcome:
         """Carry out an order in one go; `stopped` is asked between steps. Raises TimedOut when it says so."""

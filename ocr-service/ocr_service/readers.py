@@ -6,8 +6,8 @@ import asyncio
 import logging
 import queue
 from collections.abc import Callable
-from functools import partial
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from backend.cli.services import Services
 
+from backend.cli.services import Services
 from tests.conftest import ROOT
 
 TESTSET = ROOT.parent / "shared" / "testset"

@@ -9,8 +9,9 @@ from difflib import SequenceMatcher
 from typing import Any
 
 import requests
-from cleanplate.contract.geometry import Box
 from websockets.sync.client import connect
+
+from cleanplate.contract.geometry import Box
 
 PATIENCE_S = 120
 SAME_TEXT = 0.5

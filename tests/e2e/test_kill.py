@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 import requests
-from backend.cli.services import Services
 
+from backend.cli.services import Services
 from tests.conftest import ROOT
 from tests.e2e.jobs import PATIENCE_S, Job, check_log, submit
 from tests.e2e.pictures import busy_regions, noisy_text, png

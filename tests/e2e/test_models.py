@@ -10,9 +10,9 @@ from io import BytesIO
 import numpy as np
 import pytest
 import requests
-from backend.cli.services import Services
 from PIL import Image
 
+from backend.cli.services import Services
 from tests.conftest import ROOT
 from tests.e2e.jobs import PATIENCE_S
 from tests.e2e.pictures import busy_regions, noisy_text, png

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+
 from backend.cli.services import Services
 from cleanplate.runtime.images import Picture, PictureLimits, decode
-
 from tests.e2e.conftest import all_test_pictures, examples
 from tests.e2e.jobs import Job, check_log, detect, still_readable, submit
 
@@ -49,7 +51,7 @@ def erase(path: Path, services: Services) -> Outcome:
     )
 
 
-def masked(job: Job, picture: Picture, regions: list[object]) -> np.ndarray:
+def masked(job: Job, picture: Picture, regions: list[dict[str, Any]]) -> np.ndarray:
     """Return (H, W) bool, what the job was allowed to change."""
     if not regions:
         return np.zeros(picture.size, bool)
@@ -74,8 +76,8 @@ def run(paths: list[Path], services: Services, capsys: pytest.CaptureFixture[str
     with capsys.disabled():
         for outcome in outcomes:
             if outcome.left:
-                print(f"\n  {outcome.path.name}: {outcome.left} of {outcome.found} regions still readable")
-        print(f"\n  {len(outcomes)} pictures, {found} regions of text, {1 - left / found:.1%} no longer readable")
+                sys.stdout.write(f"\n  {outcome.path.name}: {outcome.left} of {outcome.found} regions still readable")
+        sys.stdout.write(f"\n  {len(outcomes)} pictures, {found} regions, {1 - left / found:.1%} no longer readable\n")
     for outcome in outcomes:
         check(outcome)
     assert 1 - left / found >= GONE_AT_LEAST

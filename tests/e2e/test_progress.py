@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import time
+from typing import Any
 
 import pytest
 import requests
-from backend.cli.services import Services
 from websockets.sync.client import connect
 
+from backend.cli.services import Services
 from tests.e2e.conftest import examples
 from tests.e2e.jobs import PATIENCE_S, check_log, submit
 from tests.e2e.pictures import busy_regions, noisy_text, png
@@ -49,7 +50,7 @@ def test_the_older_wire_tells_the_same_story(backend: str) -> None:
     job = submit(backend, examples()[0].read_bytes())
     url = f"ws{backend.removeprefix('http')}/api/v1/ws/progress/{job.id}?after=0"
     with connect(url) as websocket:
-        messages = []
+        messages: list[dict[str, Any]] = []
         while not messages or messages[-1]["type"] not in ("task_completed", "task_failed"):
             messages.append(json.loads(websocket.recv(timeout=PATIENCE_S)))
     assert messages[0]["type"] == "connection_established"
@@ -67,9 +68,7 @@ def test_cancel_stops_before_the_next_step_and_nothing_turns_up_later(services: 
     params = {"regions": regions, "task_id": "to-be-cancelled", "progress_interval": 0}
     form = {"params": json.dumps(params)}
     files = {"image": png(noisy_text(*size, ()))}
-    answer = requests.post(
-        f"{inpaint}/api/v1/inpaint-regions-async", files=files, data=form, timeout=PATIENCE_S
-    ).json()
+    answer = requests.post(f"{inpaint}/api/v1/inpaint-regions-async", files=files, data=form, timeout=PATIENCE_S).json()
     with connect(answer["websocket_url"] + "?after=0") as websocket:
         messages = [json.loads(websocket.recv(timeout=PATIENCE_S))]
         while messages[-1].get("stage") != "inpainting":

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from cleanplate.runtime.store import JobStore
 from cleanplate.runtime.store.sql import SqlStore
 

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+
 from cleanplate.contract.messages import Event
 from cleanplate.contract.problems import EngineUnavailable, Finished
 from cleanplate.runtime.board import Board
@@ -45,8 +46,10 @@ async def submit(board: Board, job_id: str = "a") -> Job:
 
 async def until(board: Board, state: State, job_id: str = "a") -> Job:
     async with asyncio.timeout(10):
-        while (job := await board.get(job_id)).state is not state:
-            await asyncio.sleep(0.01)
+        with board.wakeups.listen(job_id) as wakeup:
+            while (job := await board.get(job_id)).state is not state:
+                wakeup.clear()
+                await board.wait(wakeup)
     return job
 
 

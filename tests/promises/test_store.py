@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 
 import pytest
+
 from cleanplate.contract.problems import Expired, Finished, IdConflict, NotFound, QueueFull
 from cleanplate.runtime.jobs import FINAL, TRANSITIONS, Change, Job, LeaseLost, NewJob, State
 from cleanplate.runtime.store import JobStore
-
 from tests.promises.conftest import Clock
 
 

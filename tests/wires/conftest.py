@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+
 from inpaint_service.app import make_app
 from inpaint_service.engines import Inpainter, Params, load
 from inpaint_service.settings import InpaintSettings
-from numpy.typing import NDArray
-
 from tests.wires.serving import PATIENCE_S, Live
 
 Inpaint = Live[InpaintSettings]

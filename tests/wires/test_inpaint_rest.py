@@ -18,11 +18,10 @@ import httpx
 import numpy as np
 import pytest
 
-from inpaint_service.engines import Inpainter, load
-from inpaint_service.tasks import KIND
-
 from cleanplate.runtime.service import open_board
 from cleanplate.runtime.signatures import HEADER, verify
+from inpaint_service.engines import Inpainter, load
+from inpaint_service.tasks import KIND
 from tests.wires import pictures
 from tests.wires.conftest import GatedInpainter, Inpaint, Serve
 from tests.wires.pictures import IMAGE, JPEG, MASK, PNG, REGIONS, order
@@ -388,7 +387,10 @@ PROXIED = {
         {"X-Forwarded-Host": "a.example", "X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.9"},
         "wss://a.example",
     ),
-    "the first of several": ({"X-Forwarded-Host": "a.example, b", "X-Forwarded-Proto": "https, http"}, "wss://a.example"),
+    "the first of several": (
+        {"X-Forwarded-Host": "a.example, b", "X-Forwarded-Proto": "https, http"},
+        "wss://a.example",
+    ),
     "the standard header": ({"Forwarded": 'for=1.2.3.4;host="c.example:444";proto=https'}, "wss://c.example:444"),
     "nothing said": ({}, "ws://{address}"),
 }

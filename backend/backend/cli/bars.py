@@ -44,8 +44,9 @@ class Bars:
 
     def step(self, bar: TaskID, step: Step) -> None:
         """Move a picture's bar; it never goes back."""
-        known = next(task.completed for task in self._progress.tasks if task.id == bar)
-        self._progress.update(bar, completed=max(known, step.progress or 0.0), message=step.message)
+        known = next(task for task in self._progress.tasks if task.id == bar)
+        message = step.message or known.fields["message"]
+        self._progress.update(bar, completed=max(known.completed, step.progress or 0.0), message=message)
 
     def end(self, bar: TaskID) -> None:
         """Remove a picture's bar."""

@@ -11,7 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 
 LEASH = Path(__file__).with_name("leash.py")
-TAIL_BYTES = 64_000
+TAIL_BYTES = 256_000
+PROBE = '"GET /readyz '
 
 
 class Child:
@@ -69,12 +70,13 @@ class Child:
         self._process = None
 
     def tail(self, lines: int = 15) -> str:
-        """Return the last lines of its log."""
+        """Return the last lines of its log, without those of being asked whether it is ready."""
         if not self.log.exists():
             return ""
         with self.log.open("rb") as log:
             log.seek(max(0, log.seek(0, os.SEEK_END) - TAIL_BYTES))
-            return "\n".join(log.read().decode(errors="replace").splitlines()[-lines:])
+            said = log.read().decode(errors="replace").splitlines()
+        return "\n".join([line for line in said if PROBE not in line][-lines:])
 
     def _rotate_log(self) -> None:
         """Before the first start, keep the log of the time before as `.1`."""

@@ -20,12 +20,13 @@ CALL_TIMEOUT_S = 300.0
 PATIENCE_S = 60.0
 HEARTBEAT_S = 20.0
 LONGEST_PAUSE_S = 2.0
+WORDS = {"queued": "waiting", "started": "finding text", "task_chosen": "repainting", "requeued": "waiting"}
 FINAL = frozenset({"succeeded", "failed", "cancelled"})
 
 
 @dataclass(frozen=True)
 class Step:
-    """How far the job is: 0 to 1, None for as far as before; and what it does, in words."""
+    """How far the job is, 0 to 1, and what it does, in words; None or "" where that is as before."""
 
     progress: float | None
     message: str
@@ -91,7 +92,7 @@ class ErasingJob(ServiceClient):
                     raise
                 yield Step(None, f"reconnecting: {problem.detail}")
             else:
-                yield Step(view["progress"], view["message"] or view["stage"] or view["status"])
+                yield Step(view["progress"], view["message"] or view["status"])
                 if view["status"] in FINAL:
                     return
             await asyncio.sleep(pause_s)
@@ -133,4 +134,4 @@ def _step(event: dict[str, Any]) -> Step:
     data = event["data"]
     if event["type"] in ("retrying", "reconnecting"):
         return Step(None, f"waiting for the {data.get('service', 'service')}: {data.get('reason', '')}")
-    return Step(data.get("progress"), data.get("message") or data.get("stage") or event["type"])
+    return Step(data.get("progress"), data.get("message") or WORDS.get(event["type"], ""))

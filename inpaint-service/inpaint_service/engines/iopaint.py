@@ -31,6 +31,9 @@ with warnings.catch_warnings():
     from iopaint import const
     from iopaint import model as families
     from iopaint.schema import HDStrategy, InpaintRequest
+    from loguru import logger as iopaint_log
+
+iopaint_log.disable("iopaint")  # it writes a line for every call
 
 log = logging.getLogger(__name__)
 

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import aiohttp
 import pytest
 from aiohttp import web
+
 from backend import clients
 from backend.clients import Refused, ServiceClient
 from cleanplate.contract.problems import RegionOutside, UpstreamFailed

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
+
 from backend import relay
 from backend.intake import KIND, Intake
 from backend.options import Options
@@ -22,7 +24,6 @@ from cleanplate.runtime.files import JobFiles
 from cleanplate.runtime.images import PictureLimits
 from cleanplate.runtime.jobs import Change, Job, State
 from cleanplate.runtime.store.sql import SqlStore
-from PIL import Image
 
 LIMITS = PictureLimits(0, 0, 0)
 
@@ -65,6 +66,7 @@ class Inpaint:
         self.told: list[list[str]] = []
         self.cancelled: list[str] = []
         self.begun = asyncio.Event()
+        self.ended = asyncio.Event()
 
     async def patiently(self, call: Any, on_retry: Any) -> Any:
         return await call()
@@ -82,6 +84,7 @@ class Inpaint:
 
     async def cancel(self, task_id: str) -> None:
         self.cancelled.append(task_id)
+        self.ended.set()
 
 
 def progress(seq: int, share: float) -> dict[str, Any]:
@@ -226,8 +229,7 @@ async def test_cancelling_the_job_cancels_its_task(board: Board) -> None:
         await inpaint.begun.wait()
         await board.cancel(job.id)
         async with asyncio.timeout(5):
-            while not inpaint.cancelled:
-                await asyncio.sleep(0.01)
+            await inpaint.ended.wait()
     assert inpaint.cancelled == inpaint.tasks
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+
 from backend import relay
 from backend.clients import InpaintClient
 from cleanplate.contract.problems import NotFound, UpstreamFailed

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from cleanplate.contract.messages import COORDINATE_LIMIT, DetectedRegion, Region
 from pydantic import ValidationError
+
+from cleanplate.contract.messages import COORDINATE_LIMIT, DetectedRegion, Region
 
 BOX = {"x": 10, "y": 20, "width": 30, "height": 40}
 CORNERS = ((10, 20), (40, 20), (40, 60), (10, 60))
@@ -59,8 +60,9 @@ def test_a_region_that_is_none_is_refused_with_the_reason(given: Any, message: s
 
 
 def test_regions_cannot_be_changed() -> None:
+    region = Region.model_validate(BOX)
     with pytest.raises(ValidationError):
-        Region.model_validate(BOX).x = 3
+        setattr(region, "x", 3)  # noqa: B010 - mypy knows that it is read-only
 
 
 def test_a_detection_must_be_sure_by_a_share() -> None:

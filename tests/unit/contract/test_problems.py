@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
+
 from cleanplate.contract import problems
 from cleanplate.contract.problems import Problem, QueueFull
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
-from cleanplate.contract.problems import Invalid
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from cleanplate.contract.problems import Invalid
 from inpaint_service import crops
 from inpaint_service.crops import CropOptions, Window
 from inpaint_service.patches import Edges
@@ -80,7 +83,7 @@ def test_merging_never_costs_area() -> None:
 def test_a_long_line_is_tiled_with_overlap() -> None:
     windows = crops.windows([(0, 50, 1000, 90)], (140, 1000), CropOptions(largest_side_px=400))
     assert len(windows) > 2
-    for one, other in zip(windows, windows[1:], strict=False):
+    for one, other in itertools.pairwise(windows):
         assert one.core[2] == other.core[0]
         assert one.edges[2] > other.edges[0]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from cleanplate.contract.problems import EngineUnavailable
 from inpaint_service import engines
 from inpaint_service.engines import catalog

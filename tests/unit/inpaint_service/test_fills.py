@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from inpaint_service.fills import membrane_fill, plane_fill
-from inpaint_service.laplace import membrane
 from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.linalg import spsolve
+
+from inpaint_service.fills import membrane_fill, plane_fill
+from inpaint_service.laplace import membrane
 
 Fill = Callable[..., NDArray[np.uint8]]
 

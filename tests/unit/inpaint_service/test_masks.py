@@ -6,10 +6,11 @@ import math
 
 import numpy as np
 import pytest
-from cleanplate.contract.messages import Region
-from cleanplate.contract.problems import Invalid, RegionOutside
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from cleanplate.contract.messages import Region
+from cleanplate.contract.problems import Invalid, RegionOutside
 from inpaint_service import masks
 from inpaint_service.masks import MaskOptions
 from inpaint_service.patches import paint, split

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from cleanplate.contract.messages import Region
-from cleanplate.contract.problems import EngineUnavailable, Internal, Invalid
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from cleanplate.contract.messages import Region
+from cleanplate.contract.problems import EngineUnavailable, Internal, Invalid
 from inpaint_service import masks, repaint
 from inpaint_service.crops import CropOptions
 from inpaint_service.engines import OutOfMemory, Params
 from inpaint_service.engines.embedded import Embedded
 from inpaint_service.masks import MaskOptions
 from inpaint_service.repaint import Canvas, Note, Options
-from numpy.typing import NDArray
 
 Picture = NDArray[np.uint8]
 TIGHT = MaskOptions(dilation=0.0)

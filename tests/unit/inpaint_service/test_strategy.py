@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+
 from inpaint_service.patches import split
 from inpaint_service.strategy import Choice, Flatness, choose
-from numpy.typing import NDArray
 
 MASK = np.zeros((60, 120), np.uint8)
 MASK[20:40, 30:90] = 255

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.types import Message
+from starlette.websockets import WebSocket
+
 from cleanplate.runtime.board import Board
 from cleanplate.runtime.files import JobFiles
 from cleanplate.runtime.jobs import Change, Job, NewJob, State
 from cleanplate.runtime.run import Run
 from cleanplate.runtime.store.sql import SqlStore
-from starlette.types import Message
-from starlette.websockets import WebSocket
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Let the others go on until it is so."""
+    async with asyncio.timeout(5):
+        while not true():  # noqa: ASYNC110 - what is waited for tells nobody
+            await asyncio.sleep(0)
 
 
 class Jobs(Board):

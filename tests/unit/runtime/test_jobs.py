@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from cleanplate.contract.problems import Invalid
 from cleanplate.runtime import jobs
 from cleanplate.runtime.jobs import ACTIVE, FINAL, TRANSITIONS, State, checked_id, is_id, iso, new_id

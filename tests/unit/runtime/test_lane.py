@@ -7,9 +7,11 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+
 from cleanplate.contract.problems import EngineBusy, EngineUnavailable, TimedOut
 from cleanplate.runtime import logs
 from cleanplate.runtime.lane import Lane
+from tests.unit.runtime.conftest import until
 
 
 class Gate:
@@ -49,9 +51,7 @@ async def begun(lane: Lane, gate: Gate) -> asyncio.Task[str]:
 
 
 async def emptied(lane: Lane) -> None:
-    async with asyncio.timeout(5):
-        while lane._inside:
-            await asyncio.sleep(0.001)
+    await until(lambda: lane._inside == 0)
 
 
 async def test_a_call_runs_in_a_thread_of_the_lane(lane: Lane) -> None:
@@ -66,7 +66,7 @@ async def test_what_a_call_raises_reaches_its_caller(lane: Lane) -> None:
 
         with pytest.raises(type(error)) as caught:
             await lane.run(call, timeout_s=10)
-        assert caught.value is error
+        assert str(caught.value) == str(error)
     await emptied(lane)
 
 

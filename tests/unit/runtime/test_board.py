@@ -1,0 +1,149 @@
+"""The board: wake-ups, followers, and files that belong to a job."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+
+from cleanplate.contract.messages import Event
+from cleanplate.contract.problems import IdConflict, NotFound, QueueFull
+from cleanplate.runtime.board import Board, Wakeups
+from cleanplate.runtime.files import JobFiles
+from cleanplate.runtime.jobs import Change, NewJob, State
+from cleanplate.runtime.store.sql import SqlStore
+from tests.unit.runtime.conftest import Jobs, until
+from tests.unit.runtime.test_jobs import UNSAFE
+
+
+def test_only_listeners_of_the_topic_are_woken() -> None:
+    wakeups = Wakeups()
+    with wakeups.listen("a") as one, wakeups.listen("a") as two, wakeups.listen("b") as other:
+        wakeups.notify("a")
+        assert (one.is_set(), two.is_set(), other.is_set()) == (True, True, False)
+
+
+def test_a_listener_that_left_is_forgotten() -> None:
+    wakeups = Wakeups()
+    with wakeups.listen("a"), wakeups.listen("a") as two:
+        pass
+    wakeups.notify("a")
+    assert (two.is_set(), wakeups._listeners) == (False, {})
+
+
+def test_a_topic_without_listeners_is_no_error() -> None:
+    Wakeups().notify("a")
+
+
+async def test_a_wake_up_before_the_wait_is_not_lost(tmp_path: Path) -> None:
+    board = Board("test", SqlStore(f"sqlite:///{tmp_path}/jobs.db"), JobFiles(str(tmp_path)), poll_s=60)
+    with board.wakeups.listen("a") as wakeup:
+        board.wakeups.notify("a")
+        async with asyncio.timeout(5):
+            await board.wait(wakeup)
+    board.close()
+
+
+async def test_a_follower_is_woken_long_before_its_poll(tmp_path: Path) -> None:
+    board = Jobs("test", SqlStore(f"sqlite:///{tmp_path}/jobs.db"), JobFiles(str(tmp_path)), poll_s=60)
+    await board.add()
+    follower = asyncio.create_task(everything(board))
+    await board.record("a", Change("note"))
+    await board.cancel("a")
+    async with asyncio.timeout(5):
+        assert [event.type for event in await follower] == ["queued", "note", "cancelled"]
+    board.close()
+
+
+async def test_what_another_process_did_is_seen_by_the_poll(board: Jobs) -> None:
+    await board.add()
+    follower = asyncio.create_task(everything(board))
+    await board.call(board.store.record, "a", Change("cancelled", state=State.CANCELLED))
+    async with asyncio.timeout(5):
+        assert [event.type for event in await follower] == ["queued", "cancelled"]
+
+
+async def everything(board: Board, after: int = 0) -> list[Event]:
+    return [event async for event in board.follow("a", after)]
+
+
+async def test_a_follower_that_leaves_is_forgotten(board: Jobs) -> None:
+    await board.add()
+    follower = asyncio.create_task(everything(board))
+    await until(lambda: bool(board.wakeups._listeners))
+    follower.cancel()
+    await asyncio.wait([follower])
+    assert board.wakeups._listeners == {}
+
+
+async def test_a_cursor_past_the_end_of_an_ended_job_ends_at_once(board: Jobs) -> None:
+    await board.add()
+    await board.cancel("a")
+    assert await everything(board, after=99) == []
+
+
+async def test_the_log_of_all_jobs_shows_the_owners_only(board: Jobs) -> None:
+    for job_id, owner in (("a", "me"), ("b", "you"), ("c", "me")):
+        await board.add(job_id, owner)
+    seen = []
+    async for event in board.follow_all("me", 0):
+        seen.append(event.job_id)
+        if len(seen) == 2:
+            break
+    assert seen == ["a", "c"]
+
+
+async def test_another_owners_job_is_not_there(board: Jobs) -> None:
+    await board.add(owner="me")
+    assert (await board.get("a", "me")).owner == "me"
+    assert (await board.get("a")).owner == "me"
+    for other in ("you", ""):
+        with pytest.raises(NotFound):
+            await board.get("a", other)
+
+
+async def test_a_name_that_no_job_can_have_is_not_there(board: Jobs) -> None:
+    for job_id in UNSAFE:
+        with pytest.raises(NotFound):
+            await board.get(job_id)
+
+
+def request(digest: str = "digest", owner: str = "") -> NewJob:
+    return NewJob("a", "test", {}, digest, owner)
+
+
+async def test_files_of_a_job_are_kept_when_someone_repeats_its_id(board: Jobs) -> None:
+    await board.submit(request(owner="me"), {"image": b"mine"})
+    for other in (request(owner="you"), request("other"), request("other", "you")):
+        with pytest.raises(IdConflict):
+            await board.submit(other, {"image": b"mine"})
+    assert await board.call(board.files.get, "a", "digest.image") == b"mine"
+    assert board.files.usage()[0][1] == len(b"mine")
+
+
+async def test_files_of_a_refused_job_are_removed(board: Jobs) -> None:
+    board.queue_limit = 0
+    with pytest.raises(QueueFull):
+        await board.submit(request(), {"image": b"mine"})
+    assert board.files.usage() == []
+
+
+async def test_the_sweep_keeps_what_is_new_or_not_ended(board: Jobs) -> None:
+    await board.submit(request(), {"image": b"mine"})
+    assert await board.sweep(0, limit_bytes=1) == 0
+    assert not await board.forget("a")
+    await board.cancel("a")
+    assert await board.sweep(0, limit_bytes=1) == 0  # its files may be those of a submit under way
+    assert await board.sweep(time.time() + 1, limit_bytes=1) == 1
+    assert board.files.usage() == []
+
+
+async def test_two_sweeps_at_once_do_not_hinder_each_other(board: Jobs) -> None:
+    for number in range(10):
+        await board.submit(NewJob(f"job{number}", "test", {}, "d"), {"image": b"mine"})
+        await board.cancel(f"job{number}")
+    at = time.time() + 1
+    await asyncio.gather(board.sweep(at, 0), board.sweep(at, 0))
+    assert board.files.usage() == []
