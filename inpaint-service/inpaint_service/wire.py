@@ -20,7 +20,7 @@ HdStrategy = Literal["Auto", "Original", "Resize", "Crop"]
 SAMPLERS = (
     "DPM++ 2M", "DPM++ 2M Karras", "DPM++ 2M SDE", "DPM++ 2M SDE Karras", "DPM++ SDE", "DPM++ SDE Karras", "DPM2",
     "DPM2 Karras", "DPM2 a", "DPM2 a Karras", "Euler", "Euler a", "Heun", "LMS", "LMS Karras", "DDIM", "PNDM", "UniPC",
-    "LCM", "TCD",
+    "LCM",
 )  # fmt: skip
 
 

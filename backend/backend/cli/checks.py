@@ -40,7 +40,8 @@ def test(root: Path, unit_only: bool, arguments: Sequence[str], terminal: Termin
     codes = [lint(root, terminal)]
     tested = []
     for folders in _rounds(root, unit_only, arguments):
-        code = _run(root, ["pytest", *folders, *arguments], terminal)
+        spread = ["-n", "auto"] if folders == ROUNDS["unit"] else []
+        code = _run(root, ["pytest", *folders, *spread, *arguments], terminal)
         tested.append(code)
         codes.append(0 if code == _NOTHING_SELECTED else code)
     if all(code == _NOTHING_SELECTED for code in tested):

@@ -68,7 +68,8 @@ class ProgressSocket:
         }
 
     async def _ping(self, command: dict[str, Any]) -> None:
-        await self._socket.send({"type": "pong", "timestamp": command.get("timestamp") or iso(time.time())})
+        own = command.get("timestamp")
+        await self._socket.send({"type": "pong", "timestamp": iso(time.time()) if own is None else own})
 
     async def _subscribe(self, command: dict[str, Any]) -> None:
         job, after = await self._task_of(command), command.get("after")

@@ -38,12 +38,13 @@ async def succeed(run: Run) -> None:
     await run.succeed({})
 
 
-async def test_no_more_run_at_once_than_there_are_slots(board: Jobs) -> None:
-    now, most = 0, 0
+async def test_as_many_run_at_once_as_there_are_slots(board: Jobs) -> None:
+    now, most, both = 0, 0, asyncio.Barrier(2)
 
     async def handler(run: Run) -> None:
         nonlocal now, most
         now, most = now + 1, max(most, now + 1)
+        await both.wait()
         await run.still_mine()
         now -= 1
         await run.succeed({})

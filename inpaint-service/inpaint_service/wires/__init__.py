@@ -1,0 +1,1 @@
+"""Older systems' wires over the same models: one router each, no model or job logic in them."""
