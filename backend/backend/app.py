@@ -17,7 +17,6 @@ from backend.routes.jobs import JobRoutes
 from backend.routes.sockets import SocketRoutes
 from backend.settings import BackendSettings
 from cleanplate.runtime import callbacks, service
-from cleanplate.runtime.access import Keys
 from cleanplate.runtime.board import Board
 from cleanplate.runtime.dispatch.local import LocalDispatcher
 from cleanplate.runtime.jobs import Job, State, iso
@@ -72,13 +71,13 @@ def make_app(settings: BackendSettings) -> FastAPI:
     app = create_app(
         "cleanplate backend",
         cleanplate.__version__,
-        keys=Keys(settings.keys()),
+        keys=settings.access(),
         metrics=metrics,
         limit_bytes=settings.body_limit(),
         checks={"store": store_answers},
         running=running,
     )
-    app.include_router(JobRoutes(board, promises, outbound, links, settings).router)
+    app.include_router(JobRoutes(board, outbound, links, settings).router)
     app.include_router(SocketRoutes(board, links).router)
     return app
 

@@ -14,7 +14,7 @@ from fastapi import FastAPI, Query, WebSocket
 
 import cleanplate
 from cleanplate.runtime import callbacks, service
-from cleanplate.runtime.access import Keys, Owner
+from cleanplate.runtime.access import Owner
 from cleanplate.runtime.board import Board
 from cleanplate.runtime.dispatch.local import LocalDispatcher
 from cleanplate.runtime.jobs import Job
@@ -45,7 +45,7 @@ def make_app(settings: InpaintSettings, loader: Callable[..., Inpainter] = load)
     app = create_app(
         "cleanplate inpaint-service",
         cleanplate.__version__,
-        keys=Keys(settings.keys()),
+        keys=settings.access(),
         metrics=metrics,
         limit_bytes=settings.body_limit(),
         checks={"model": parts.model_ready, "store": parts.store_answers},
@@ -93,9 +93,11 @@ async def _running(parts: Parts) -> AsyncIterator[None]:
     tasks = Tasks(parts.eraser, parts.lane, parts.pace)
     dispatcher = LocalDispatcher(board, tasks, slots=settings.slots, lease_s=settings.lease_s)
     loading = asyncio.create_task(_load(parts))
-    async with service.running_board(parts.promises, couriers, settings):
-        async with service.running_board(board, dispatcher, settings):
-            yield
+    async with (
+        service.running_board(board, dispatcher, settings),
+        service.running_board(parts.promises, couriers, settings),  # ends first: it writes into the other's log
+    ):
+        yield
         loading.cancel()
     await asyncio.to_thread(parts.lane.close)
     await asyncio.to_thread(parts.models.close)

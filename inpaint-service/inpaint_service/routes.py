@@ -156,9 +156,8 @@ class Routes:
         if params.callback_url is not None:
             parts.outbound.check(str(params.callback_url), "callback_url")
         new, files = await asyncio.to_thread(new_task, order, params.task_id or new_id(), owner)
-        job, _ = await parts.board.submit(new, files)
-        if params.callback_url is not None:
-            await callbacks.promise(parts.promises, job, str(params.callback_url))
+        then = [] if params.callback_url is None else [callbacks.promise(new, str(params.callback_url))]
+        job, _ = await parts.board.submit(new, files, then)
         ahead = await parts.board.call(parts.board.store.position, job)
         task_s = parts.pace.task_s
         return {

@@ -12,7 +12,6 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 import cleanplate
-from cleanplate.runtime.access import Keys
 from cleanplate.runtime.metrics import Metrics
 from cleanplate.runtime.outbound import AddressFilter, Outbound
 from cleanplate.runtime.web import create_app
@@ -42,7 +41,7 @@ def make_app(settings: OcrSettings, loader: Callable[..., TextEngine] = load) ->
     app = create_app(
         "cleanplate ocr-service",
         cleanplate.__version__,
-        keys=Keys(settings.keys()),
+        keys=settings.access(),
         metrics=metrics,
         limit_bytes=settings.body_limit(),
         checks={"engine": readers.ready},

@@ -53,9 +53,8 @@ _BODY = {
 class JobRoutes:
     """The routes of `router`, with what they need."""
 
-    def __init__(self, board: Board, promises: Board, outbound: Outbound, links: Links, settings: BackendSettings):
+    def __init__(self, board: Board, outbound: Outbound, links: Links, settings: BackendSettings):
         self._board = board
-        self._promises = promises
         self._outbound = outbound
         self._links = links
         self._settings = settings
@@ -175,9 +174,8 @@ class JobRoutes:
         if callback_url is not None:
             self._outbound.check(str(callback_url), "options.callback_url")
         new = await asyncio.to_thread(intake.new_job, owner, key)
-        job, _ = await self._board.submit(new, {INPUT: intake.image})
-        if callback_url is not None:
-            await callbacks.promise(self._promises, job, str(callback_url))
+        then = [] if callback_url is None else [callbacks.promise(new, str(callback_url))]
+        job, _ = await self._board.submit(new, {INPUT: intake.image}, then)
         return job
 
     async def _ended(self, job: Job, wait_s: float) -> Job:

@@ -8,14 +8,14 @@ from typing import Any, Literal
 
 import cv2
 import numpy as np
-from cleanplate.contract.problems import Invalid
-from cleanplate.runtime.access import Owner
-from cleanplate.runtime.bodies import Upload, read_upload
-from cleanplate.runtime.images import PictureLimits, decode, from_base64
 from fastapi import APIRouter, Request, Response
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
+from cleanplate.contract.problems import Invalid
+from cleanplate.runtime.access import Owner
+from cleanplate.runtime.bodies import Upload, read_upload
+from cleanplate.runtime.images import PictureLimits, decode, from_base64
 from inpaint_service.engines.catalog import DIFFUSION
 from inpaint_service.masks import mask_from_image
 from inpaint_service.parts import Parts

@@ -8,6 +8,7 @@ Problem
 ├── TooLarge            413  a body, picture, page or region count over its limit
 ├── UnsupportedMedia    415  not a kind of file this service reads
 ├── Unauthorized        401  no key, or a wrong one
+├── Forbidden           403  a caller that may not do this
 ├── NotFound            404  no such job, task, route or file
 ├── Conflict            409  the state of the job does not allow it
 │   ├── IdConflict      409  the id or idempotency key belongs to a different request
@@ -102,6 +103,12 @@ class Unauthorized(Problem):
     """A valid API key is needed."""
 
     code, status = "unauthorized", 401
+
+
+class Forbidden(Problem):
+    """This caller may not do this."""
+
+    code, status = "forbidden", 403
 
 
 class NotFound(Problem):

@@ -11,16 +11,36 @@ from typing import Annotated
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
-from cleanplate.contract.problems import Unauthorized
+from cleanplate.contract.problems import Forbidden, Unauthorized
 
 ANONYMOUS = ""
 
 
 class Keys:
-    """The keys that are valid; none at all lets everybody in as one anonymous owner."""
+    """The keys that are valid; none at all lets everybody in as one anonymous owner.
 
-    def __init__(self, keys: Sequence[str]):
+    Everybody, but not every web page: without keys a browser would let any page on the internet talk to a service on
+    this machine, so a page's calls are taken from the service's own origin and from `origins` only.
+    """
+
+    def __init__(self, keys: Sequence[str], origins: Sequence[str] = ()):
         self._keys = tuple(key.encode() for key in keys if key)
+        self._origins = frozenset(origin.lower().rstrip("/") for origin in origins)
+
+    def check_origin(self, origin: str | None, host: str | None) -> None:
+        """Refuse a web page of a stranger where no key keeps it out.
+
+        Args:
+            origin: the Origin header, which browsers send and other clients do not.
+            host: the Host header.
+
+        Raises:
+            Forbidden: the page is neither this service's nor of a known origin.
+        """
+        if self._keys or origin is None or "*" in self._origins:
+            return
+        if origin.lower() not in self._origins and origin.lower().partition("://")[2] != (host or "").lower():
+            raise Forbidden("web pages of other origins may not call; allow them by the setting ORIGINS or use keys")
 
     def owner(self, authorization: str | None) -> str:
         """Return the owner that an Authorization header speaks for. Raises Unauthorized."""
@@ -40,6 +60,7 @@ class Keys:
 def require_owner(connection: HTTPConnection) -> str:
     """Return the caller's owner; routes and WebSockets depend on it."""
     keys: Keys = connection.app.state.keys
+    keys.check_origin(connection.headers.get("origin"), connection.headers.get("host"))
     return keys.owner(connection.headers.get("authorization"))
 
 

@@ -6,7 +6,7 @@ import asyncio
 import functools
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
@@ -67,13 +67,13 @@ class Board:
             self._pool, functools.partial(function, *args, **kwargs)
         )
 
-    async def submit(self, new: NewJob, files: dict[str, bytes]) -> tuple[Job, bool]:
+    async def submit(self, new: NewJob, files: dict[str, bytes], then: Sequence[NewJob] = ()) -> tuple[Job, bool]:
         """Keep the job's files, add it to the queue and wake a worker; see `JobStore.submit`."""
         named = {f"{new.digest[:16]}.{name}": data for name, data in files.items()}
         for name, data in named.items():
             await self.call(self.files.put, new.id, name, data)
         try:
-            job, created = await self.call(self.store.submit, new, self.queue_limit)
+            job, created = await self.call(self.store.submit, new, self.queue_limit, then)
         except Problem:
             if not await self._has_files_of(new):
                 for name in named:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import logging
 import random
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -28,10 +28,11 @@ Post = Callable[[str, dict[str, Any]], Awaitable[int]]
 """Posts a body to a URL, signed, and returns the HTTP status; raises a Problem when nothing answered."""
 
 
-async def promise(callbacks: Board, job: Job, url: str) -> None:
-    """Promise that the end of the job will be posted to the URL; promising it twice posts it once."""
+def promise(job: NewJob, url: str) -> NewJob:
+    """Return the job that will post the end of this one to the URL, to be submitted in the same transaction."""
     name = hashlib.sha256(job.id.encode()).hexdigest()
-    await callbacks.submit(NewJob(name, KIND, {"job_id": job.id, "url": url}, digest=name, owner=job.owner), {})
+    params = {"job_id": job.id, "url": url}
+    return NewJob(name, KIND, params, digest=name, owner=job.owner, waits_for=job.id)
 
 
 def signed_post(outbound: Outbound, secret: str) -> Post:
@@ -44,44 +45,48 @@ def signed_post(outbound: Outbound, secret: str) -> Post:
 
 
 class Courier:
-    """Handles callback jobs: waits for the job's end, posts, and tries again after growing pauses."""
+    """Handles callback jobs: posts, and where that fails gives the job back until the next try is due."""
 
-    def __init__(self, jobs: Board, payload: Payload, post: Post, *, tries: int, first_pause_s: float = FIRST_PAUSE_S):
+    def __init__(
+        self, jobs: Board, payload: Payload, post: Post, *, tries: int, clock: Callable[[], float] = time.time
+    ):
         self._jobs = jobs
         self._payload = payload
         self._post = post
         self._tries = tries
-        self._first_pause_s = first_pause_s
+        self._clock = clock
 
     async def __call__(self, run: Run) -> None:
-        """Keep one promise."""
-        job_id, url = run.job.params["job_id"], run.job.params["url"]
-        job = await self._jobs.get(job_id)
-        async for _ in self._jobs.follow(job_id, job.seq):
-            pass
-        job = await self._jobs.get(job_id)
-        for attempt in range(run.job.checkpoint.get("tries", 0) + 1, self._tries + 1):
-            reason = await self._try(job, url)
-            if reason is None:
-                await self._note(job_id, "callback_delivered", tries=attempt)
-                await run.succeed({"tries": attempt})
-                return
-            log.warning("callback failed: %s", reason, extra={"job_id": job_id, "attempt": attempt})
-            await run.report("retrying", attempt / self._tries, checkpoint={"tries": attempt}, message=reason)
-            if attempt < self._tries:
-                await asyncio.sleep(self._pause_s(attempt))
-        await self._note(job_id, "callback_given_up", tries=self._tries)
-        raise UpstreamFailed(f"given up after {self._tries} tries")
+        """Keep one promise, or try to; the job that it is about has ended."""
+        job_id, tries = run.job.params["job_id"], run.job.checkpoint.get("tries", 0) + 1
+        reason = await self._try(job_id, run.job.params["url"])
+        if reason is None:
+            await self._note(job_id, "callback_delivered", tries=tries)
+            await run.succeed({"tries": tries})
+            return
+        log.warning("callback failed: %s", reason, extra={"job_id": job_id, "tries": tries})
+        if tries < self._tries:
+            await run.postpone(self._clock() + pause_s(tries), reason, checkpoint={"tries": tries})
+            return
+        await self._note(job_id, "callback_given_up", tries=tries, reason=reason)
+        raise UpstreamFailed(f"given up after {tries} tries: {reason}")
 
-    async def _try(self, job: Job, url: str) -> str | None:
+    async def _try(self, job_id: str, url: str) -> str | None:
+        """Return why it failed. Raises NotFound, Expired when there is nothing to tell any more."""
+        job = await self._jobs.get(job_id)
         try:
             status = await self._post(url, await self._payload(job))
         except Problem as problem:
             return problem.detail
+        except Exception:  # a promise outlives a defect or a store that is away
+            log.exception("callback failed unexpectedly", extra={"job_id": job_id})
+            return "an unexpected error"
         return None if status < 300 else f"status {status}"
-
-    def _pause_s(self, attempt: int) -> float:
-        return float(min(LONGEST_PAUSE_S, self._first_pause_s * 4 ** (attempt - 1)) * random.uniform(0.75, 1.25))
 
     async def _note(self, job_id: str, type_: str, **data: Any) -> None:
         await self._jobs.record(job_id, Change(type_, data))
+
+
+def pause_s(tries: int) -> float:
+    """Return how long to wait after so many tries: four times as long each time, up to an hour, a quarter by chance."""
+    return float(min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 4 ** (tries - 1)) * random.uniform(0.75, 1.25))

@@ -50,7 +50,10 @@ class LeaseLost(Exception):
 
 @dataclass(frozen=True)
 class NewJob:
-    """What a client asks for. `digest` tells whether two submits under one id are the same request."""
+    """What a client asks for. `digest` tells whether two submits under one id are the same request.
+
+    A job that `waits_for` another is not begun before that one has ended.
+    """
 
     id: str
     kind: str
@@ -58,6 +61,7 @@ class NewJob:
     digest: str
     owner: str = ""
     priority: int = 0
+    waits_for: str | None = None
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,8 @@ class Job:
     """A row of the store. Times are seconds since 1970; `seq` is that of its newest event.
 
     `attempt` only grows: it tells the worker that holds the job from every earlier one. `crashes` counts the workers
-    that died with it since its last checkpoint. `detail` is the data of its newest progress event.
+    that died with it since its last checkpoint. It is not begun before `due_at`. `detail` is the data of its newest
+    progress event.
     """
 
     id: str
@@ -78,6 +83,8 @@ class Job:
     seq: int
     attempt: int
     created_at: float
+    due_at: float = 0.0
+    waits_for: str | None = None
     crashes: int = 0
     stage: str = ""
     progress: float = 0.0
@@ -110,6 +117,7 @@ class Change:
     checkpoint: dict[str, Any] | None = None
     result: dict[str, Any] | None = None
     error: dict[str, Any] | None = None
+    due_at: float | None = None
 
 
 def new_id() -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from cleanplate.contract.problems import Problem
 from cleanplate.runtime.board import Board
-from cleanplate.runtime.jobs import Change, Job, LeaseLost, State
+from cleanplate.runtime.jobs import Change, Job, LeaseLost, State, iso
 
 
 class Run:
@@ -48,6 +48,11 @@ class Run:
     async def release(self, reason: str) -> None:
         """Give the job back to the queue."""
         await self._record(Change("requeued", {"reason": reason}, State.QUEUED))
+
+    async def postpone(self, due_at: float, reason: str, *, checkpoint: dict[str, Any]) -> None:
+        """Give the job back to the queue, not to be begun again before `due_at`, in seconds since 1970."""
+        data = {"reason": reason, "due_at": iso(due_at)}
+        await self._record(Change("postponed", data, State.QUEUED, due_at=due_at, checkpoint=checkpoint))
 
     async def still_mine(self) -> None:
         """Raise `LeaseLost` if it is not; to be asked before a unit that takes long."""

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, NoReturn, TypeVar
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from cleanplate.runtime.access import is_loopback
+from cleanplate.runtime.access import Keys, is_loopback
 from cleanplate.runtime.web import invalid
 
 S = TypeVar("S", bound="ServiceSettings")
@@ -32,6 +32,9 @@ class ServiceSettings(BaseSettings):
     data: Path = Field(Path("data"), description="Folder for what the service keeps.")
     api_keys: SecretStr = Field(SecretStr(""), description="Valid API keys, separated by commas; empty: no key needed.")
     allow_anonymous: bool = Field(False, description="Serve without keys on an address that others can reach.")
+    origins: str = Field(
+        "", description="Origins whose web pages may call while no key is needed, separated by commas; *: all."
+    )
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], NoDecode, BeforeValidator(_upper)] = Field(
         "INFO", description="DEBUG, INFO, WARNING or ERROR.", validation_alias=AliasChoices("LOG_LEVEL")
     )
@@ -43,6 +46,10 @@ class ServiceSettings(BaseSettings):
     def keys(self) -> list[str]:
         """Return the valid API keys."""
         return [key.strip() for key in self.api_keys.get_secret_value().split(",") if key.strip()]
+
+    def access(self) -> Keys:
+        """Return who may call."""
+        return Keys(self.keys(), [origin.strip() for origin in self.origins.split(",") if origin.strip()])
 
     @classmethod
     def names(cls) -> Iterator[tuple[str, str, str]]:

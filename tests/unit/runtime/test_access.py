@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cleanplate.contract.problems import Unauthorized
+from cleanplate.contract.problems import Forbidden, Unauthorized
 from cleanplate.runtime.access import ANONYMOUS, Keys, is_loopback
 
 KEYS = Keys(["first", "second", "", "schlüssel à"])
@@ -59,3 +59,24 @@ def test_without_keys_everybody_is_anonymous() -> None:
 ])  # fmt: skip
 def test_what_only_this_machine_can_reach(host: str, loopback: bool) -> None:
     assert is_loopback(host) is loopback
+
+
+@pytest.mark.parametrize(
+    ("origin", "host"),
+    [
+        (None, "127.0.0.1:8000"),
+        ("http://127.0.0.1:8000", "127.0.0.1:8000"),
+        ("https://Own.example", "own.example"),
+        ("https://friend.example", "127.0.0.1:8000"),
+    ],
+)
+def test_without_keys_own_pages_and_friends_may_call(origin: str | None, host: str) -> None:
+    Keys([], ["https://friend.example/"]).check_origin(origin, host)
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "", "http://127.0.0.1:9000"])
+def test_without_keys_a_strangers_page_may_not(origin: str) -> None:
+    with pytest.raises(Forbidden):
+        Keys([], ["https://friend.example"]).check_origin(origin, "127.0.0.1:8000")
+    Keys([], ["*"]).check_origin(origin, "127.0.0.1:8000")
+    Keys(["key"]).check_origin(origin, "127.0.0.1:8000")

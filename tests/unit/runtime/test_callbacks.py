@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,9 +9,9 @@ from typing import Any
 import pytest
 
 from cleanplate.contract.problems import Expired, Problem, TimedOut, UpstreamFailed
-from cleanplate.runtime.callbacks import KIND, LONGEST_PAUSE_S, Courier, promise
+from cleanplate.runtime.callbacks import KIND, LONGEST_PAUSE_S, Courier, pause_s, promise
 from cleanplate.runtime.files import JobFiles
-from cleanplate.runtime.jobs import Job, State
+from cleanplate.runtime.jobs import Job, NewJob, State
 from cleanplate.runtime.run import Run
 from tests.unit.runtime.conftest import Jobs
 
@@ -46,14 +45,26 @@ async def payload(job: Job) -> dict[str, Any]:
 
 
 def courier(board: Jobs, server: Server, tries: int = 3) -> Courier:
-    return Courier(board, payload, server, tries=tries, first_pause_s=0.0)
+    return Courier(board, payload, server, tries=tries, clock=lambda: 0.0)
 
 
-async def taken(board: Jobs, promises: Jobs) -> Run:
-    await promise(promises, await board.get("a"), URL)
+async def promised(board: Jobs) -> None:
+    """Add a job with a promise about it."""
+    new = NewJob("a", board.kind, {}, "digest")
+    await board.submit(new, {}, [promise(new, URL)])
+
+
+async def taken(promises: Jobs) -> Run | None:
     job = await promises.call(promises.store.claim, [KIND], "worker", 30.0, 3)
-    assert job is not None
-    return Run(promises, job)
+    return None if job is None else Run(promises, job)
+
+
+async def tried(board: Jobs, promises: Jobs, server: Server, tries: int = 3) -> Run:
+    """Take the promise and try to keep it once."""
+    run = await taken(promises)
+    assert run is not None
+    await courier(board, server, tries)(run)
+    return run
 
 
 async def noted(board: Jobs) -> list[tuple[str, Any]]:
@@ -61,71 +72,78 @@ async def noted(board: Jobs) -> list[tuple[str, Any]]:
     return [(event.type, event.data.get("tries")) for event in events if event.type.startswith("callback")]
 
 
-async def test_a_promise_is_kept_once_the_job_has_ended_and_not_before(board: Jobs, promises: Jobs) -> None:
-    await board.add()
-    server, run = Server(200), await taken(board, promises)
-    keeping = asyncio.create_task(courier(board, server)(run))
-    await asyncio.wait([keeping], timeout=0.05)
-    assert server.got == []
+async def test_a_promise_is_not_taken_up_before_the_job_has_ended(board: Jobs, promises: Jobs) -> None:
+    await promised(board)
+    assert await taken(promises) is None
     await board.cancel("a")
-    await keeping
+    server = Server(200)
+    run = await tried(board, promises, server)
     assert server.got == [(URL, {"id": "a", "state": "cancelled"})]
     assert await noted(board) == [("callback_delivered", 1)]
     assert run.job.state is State.SUCCEEDED
 
 
-async def test_a_promise_made_twice_is_one(board: Jobs, promises: Jobs) -> None:
-    job = await board.add()
+async def test_a_job_submitted_twice_has_one_promise(board: Jobs, promises: Jobs) -> None:
     for _ in range(2):
-        await promise(promises, job, URL)
+        await promised(board)
     assert (await promises.call(promises.store.counts, KIND))[State.QUEUED] == 1
 
 
 async def test_a_server_that_is_away_is_asked_again(board: Jobs, promises: Jobs) -> None:
-    await board.add()
+    await promised(board)
     await board.cancel("a")
-    server, run = Server(503, TimedOut("no answer"), 204), await taken(board, promises)
-    await courier(board, server)(run)
-    assert len(server.got) == 3
+    server = Server(503, TimedOut("no answer"), 204)
+    for state in (State.QUEUED, State.QUEUED, State.SUCCEEDED):
+        assert (await tried(board, promises, server)).job.state is state
     assert await noted(board) == [("callback_delivered", 3)]
+
+
+async def test_an_unexpected_error_does_not_break_the_promise(
+    board: Jobs, promises: Jobs, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(_: Job) -> dict[str, Any]:
+        raise OSError("the disk is away")
+
+    await promised(board)
+    await board.cancel("a")
+    run = await taken(promises)
+    assert run is not None
+    await Courier(board, broken, Server(200), tries=3)(run)
+    assert run.job.state is State.QUEUED
+    assert "the disk is away" in caplog.text
+
+
+async def test_the_next_try_is_not_before_its_time(board: Jobs, promises: Jobs) -> None:
+    await promised(board)
+    await board.cancel("a")
+    run = await taken(promises)
+    assert run is not None
+    await Courier(board, payload, Server(503), tries=3)(run)
+    assert await taken(promises) is None
 
 
 @pytest.mark.parametrize("answer", [301, 404, 500, UpstreamFailed("no connection")])
 async def test_after_the_last_try_it_is_given_up_and_noted(board: Jobs, promises: Jobs, answer: int | Problem) -> None:
-    await board.add()
+    await promised(board)
     await board.cancel("a")
-    server, run = Server(answer), await taken(board, promises)
-    with pytest.raises(UpstreamFailed, match="3 tries"):
-        await courier(board, server)(run)
-    assert len(server.got) == 3
-    assert await noted(board) == [("callback_given_up", 3)]
-
-
-async def test_a_restart_goes_on_with_the_tries_that_are_left(board: Jobs, promises: Jobs) -> None:
-    await board.add()
-    await board.cancel("a")
-    first, run = Server(503), await taken(board, promises)
-    with pytest.raises(UpstreamFailed):
-        await courier(board, first, tries=2)(run)
-    job = await promises.get(run.job.id)
-    second = Server(200)
-    await courier(board, second, tries=3)(Run(promises, job))
-    assert (len(first.got), len(second.got)) == (2, 1)
-    assert await noted(board) == [("callback_given_up", 2), ("callback_delivered", 3)]
+    server = Server(answer)
+    await tried(board, promises, server, tries=2)
+    with pytest.raises(UpstreamFailed, match="2 tries"):
+        await tried(board, promises, server, tries=2)
+    assert len(server.got) == 2
+    assert await noted(board) == [("callback_given_up", 2)]
 
 
 async def test_a_job_that_was_deleted_ends_its_promise(board: Jobs, promises: Jobs) -> None:
-    await board.add()
+    await promised(board)
     await board.cancel("a")
-    run = await taken(board, promises)
     await board.forget("a")
     with pytest.raises(Expired):
-        await courier(board, Server(200))(run)
+        await tried(board, promises, Server(200))
 
 
-def test_pauses_grow_up_to_an_hour(board: Jobs) -> None:
-    slow = Courier(board, payload, Server(200), tries=20)
-    pauses = [slow._pause_s(attempt) for attempt in range(1, 20)]
+def test_pauses_grow_up_to_an_hour() -> None:
+    pauses = [pause_s(tries) for tries in range(1, 20)]
     assert 0.75 <= pauses[0] <= 1.25
     assert 3 <= pauses[1] <= 5
     assert all(0.75 * LONGEST_PAUSE_S <= pause <= 1.25 * LONGEST_PAUSE_S for pause in pauses[6:])

@@ -11,7 +11,7 @@ from contextlib import suppress
 from cleanplate.contract.problems import Internal, Problem
 from cleanplate.runtime.board import Board
 from cleanplate.runtime.dispatch import Handler
-from cleanplate.runtime.jobs import Job, LeaseLost
+from cleanplate.runtime.jobs import Job, LeaseLost, State
 from cleanplate.runtime.run import Run
 
 log = logging.getLogger(__name__)
@@ -102,7 +102,7 @@ class LocalDispatcher:
             elif isinstance(error, Problem):
                 log.warning("job failed: %s", error, extra={"job_id": run.job.id})
                 await run.fail(error)
-            elif error is not None or not run.job.final:
+            elif error is not None or run.job.state is State.RUNNING:
                 log.error("job failed", exc_info=error, extra={"job_id": run.job.id})
                 await run.fail(Internal())
         except (LeaseLost, Problem):

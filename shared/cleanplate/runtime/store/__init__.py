@@ -14,8 +14,11 @@ __all__ = ["JobStore"]
 class JobStore(Protocol):
     """Jobs and their event log. Every method is one transaction; all are blocking and safe to call from any thread."""
 
-    def submit(self, new: NewJob, queue_limit: int) -> tuple[Job, bool]:
-        """Add a job, or find the one that this id already has; the flag says whether it is new.
+    def submit(self, new: NewJob, queue_limit: int, then: Sequence[NewJob] = ()) -> tuple[Job, bool]:
+        """Add a job, and others in the same transaction, or find the one that this id already has.
+
+        Returns:
+            The job, and whether it is new.
 
         Raises:
             IdConflict: the id belongs to a different request.

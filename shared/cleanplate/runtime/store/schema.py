@@ -20,6 +20,8 @@ jobs = sa.Table(
     sa.Column("attempt", sa.Integer, nullable=False),
     sa.Column("crashes", sa.Integer, nullable=False),
     sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("due_at", sa.Float, nullable=False),
+    sa.Column("waits_for", sa.String(100)),
     sa.Column("stage", sa.String(40), nullable=False),
     sa.Column("progress", sa.Float, nullable=False),
     sa.Column("detail", sa.JSON, nullable=False),

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from cleanplate.contract.messages import Event
 from cleanplate.contract.problems import Expired, Finished, IdConflict, Internal, NotFound, QueueFull
-from cleanplate.runtime.jobs import FINAL, TRANSITIONS, Change, Job, LeaseLost, NewJob, State, iso
+from cleanplate.runtime.jobs import ACTIVE, FINAL, TRANSITIONS, Change, Job, LeaseLost, NewJob, State, iso
 from cleanplate.runtime.store.schema import events, forgotten, jobs, metadata
 
 BUSY_TIMEOUT_MS = 15_000
@@ -35,7 +35,7 @@ class SqlStore:
         with self._write() as connection:
             metadata.create_all(connection)
 
-    def submit(self, new: NewJob, queue_limit: int) -> tuple[Job, bool]:
+    def submit(self, new: NewJob, queue_limit: int, then: Sequence[NewJob] = ()) -> tuple[Job, bool]:
         with self._write() as connection:
             row = connection.execute(sa.select(jobs).where(jobs.c.id == new.id)).first()
             if row is not None:
@@ -48,13 +48,9 @@ class SqlStore:
                 raise QueueFull(
                     f"{waiting} jobs wait already", retry_after_s=5, queue_length=waiting, limit=queue_limit
                 )
-            job = Job(
-                **vars(new), state=State.QUEUED, seq=0, attempt=0, created_at=self._clock(), stage=State.QUEUED.value
-            )
-            connection.execute(sa.insert(jobs).values(**_columns(job)))
-            connection.execute(sa.delete(forgotten).where(forgotten.c.id == new.id))
-            job, _ = self._append(connection, job, Change("queued"))
-            return job, True
+            for follower in then:
+                self._insert(connection, follower)
+            return self._insert(connection, new), True
 
     def get(self, job_id: str) -> Job:
         with self._engine.connect() as connection:
@@ -90,7 +86,9 @@ class SqlStore:
             return self._count(connection, job.kind, State.QUEUED, ahead)
 
     def claim(self, kinds: Sequence[str], worker: str, lease_s: float, crash_limit: int) -> Job | None:
-        waits = jobs.c.state == State.QUEUED.value
+        other = jobs.alias()
+        held = sa.exists().where(other.c.id == jobs.c.waits_for, other.c.state.in_([state.value for state in ACTIVE]))
+        waits = sa.and_(jobs.c.state == State.QUEUED.value, jobs.c.due_at <= self._clock(), ~held)
         abandoned = sa.and_(jobs.c.state == State.RUNNING.value, jobs.c.lease_until < self._clock())
         query = (
             sa.select(jobs)
@@ -179,6 +177,13 @@ class SqlStore:
         query = sa.select(sa.func.count()).select_from(jobs).where(jobs.c.kind == kind, jobs.c.state == state.value)
         return int(connection.execute(query.where(*more)).scalar_one())
 
+    def _insert(self, connection: sa.Connection, new: NewJob) -> Job:
+        queued = State.QUEUED
+        job = Job(**vars(new), state=queued, seq=0, attempt=0, created_at=self._clock(), stage=queued.value)
+        connection.execute(sa.insert(jobs).values(**_columns(job)))
+        connection.execute(sa.delete(forgotten).where(forgotten.c.id == new.id))
+        return self._append(connection, job, Change("queued"))[0]
+
     def _start(self, connection: sa.Connection, job: Job, worker: str, lease_s: float) -> Job:
         now = self._clock()
         lease: dict[str, Any] = {"worker": worker, "lease_until": now + lease_s, "attempt": job.attempt + 1}
@@ -204,7 +209,7 @@ class SqlStore:
 
 def _changes(job: Job, change: Change, now: float) -> dict[str, Any]:
     """Return the fields of the job that the change sets."""
-    given = {"stage": change.stage, "result": change.result, "error": change.error, "state": change.state}
+    given = {name: getattr(change, name) for name in ("stage", "result", "error", "state", "due_at")}
     values: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     values["progress"] = 1.0 if change.state is State.SUCCEEDED else max(job.progress, change.progress or 0.0)
     if change.checkpoint is not None:
