@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from io import BytesIO
 from typing import Any, Literal
 
 import cv2
 import numpy as np
 from fastapi import APIRouter, Request, Response
-from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
 from cleanplate.contract.problems import Invalid
 from cleanplate.runtime.access import Owner
 from cleanplate.runtime.bodies import Upload, read_upload
-from cleanplate.runtime.images import PictureLimits, decode, from_base64
+from cleanplate.runtime.images import PictureLimits, decode, from_base64, png
 from inpaint_service.engines.catalog import DIFFUSION
 from inpaint_service.masks import mask_from_image
 from inpaint_service.parts import Parts
 from inpaint_service.wire import SAMPLERS
 
 BRUSH_RGBA = (0, 203, 255, 186)  # in the byte order in which IOPaint sends it
-PNG_LEVEL = 1
 
 
 class AdjustMask(BaseModel):
@@ -117,6 +114,4 @@ def _adjusted(upload: Upload, limits: PictureLimits) -> bytes:
         mask = np.asarray(change(mask, kernel), dtype=np.uint8)
     brush = np.zeros((*mask.shape, 4), np.uint8)
     brush[mask > 0] = BRUSH_RGBA
-    file = BytesIO()
-    Image.fromarray(brush).save(file, "PNG", compress_level=PNG_LEVEL)
-    return file.getvalue()
+    return png.write(brush)

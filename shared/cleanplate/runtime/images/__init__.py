@@ -6,6 +6,7 @@
     samples    every pixel mode → RGB, alpha, gray
     exif       orientation and thumbnail inside raw EXIF
     encoding   a `Picture` with new pixels → PNG, JPEG, WebP
+    png        writing PNG fast
 
 Nothing here mutates Pillow's global settings, and all of it may be called from several threads at once.
 """

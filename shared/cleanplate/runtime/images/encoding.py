@@ -8,16 +8,15 @@ from typing import Any, Literal
 
 import numpy as np
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
 from cleanplate.contract.problems import Invalid
+from cleanplate.runtime.images import png
 from cleanplate.runtime.images.pictures import Picture, Pixels, composite
 
 OutputFormat = Literal["png", "jpeg", "webp", "same"]
 
 JPEG_QUALITY = 95
 FULL_CHROMA_FROM = 90  # from this quality on, colored edges matter more than bytes
-PNG_LEVEL = 1
 WEBP_EFFORT = 0  # lossless: 0 to 100
 _MARKER_BYTES = 65533
 _SIDE_LIMITS = {"jpeg": 65500, "webp": 16383}
@@ -68,12 +67,9 @@ def _target(picture: Picture, format: OutputFormat) -> str:
 
 
 def _png(picture: Picture, rgb: Pixels) -> bytes:
-    image = _image(picture, rgb, picture.alpha)
-    text = PngInfo()
-    for key, value in picture.text.items():
-        _add_text(text, key, value)
-    options = {"exif": picture.exif, "dpi": picture.dpi, "pnginfo": text, "compress_level": PNG_LEVEL}
-    return _saved(image, picture, "PNG", options)
+    samples = _samples(picture, rgb, picture.alpha)
+    icc = _profile(picture, gray=samples.shape[2] < 3)
+    return png.write(samples, icc=icc, exif=picture.exif, dpi=picture.dpi, text=picture.text)
 
 
 def _jpeg(picture: Picture, rgb: Pixels, quality: int | None) -> bytes:
@@ -96,9 +92,19 @@ def _webp(picture: Picture, rgb: Pixels, quality: int | None) -> bytes:
 
 
 def _image(picture: Picture, rgb: Pixels, alpha: Pixels | None) -> Image.Image:
-    """Wrap the pixels; those of a gray picture that stayed gray become one band."""
-    color = rgb[..., 0] if picture.gray and _is_gray(rgb) else rgb
-    return Image.fromarray(np.ascontiguousarray(color) if alpha is None else np.dstack([color, alpha]))
+    samples = _samples(picture, rgb, alpha)
+    return Image.fromarray(samples[..., 0] if samples.shape[2] == 1 else samples)
+
+
+def _samples(picture: Picture, rgb: Pixels, alpha: Pixels | None) -> Pixels:
+    """Return (H, W, C) uint8; those of a gray picture that stayed gray become one channel."""
+    color = rgb[..., :1] if picture.gray and _is_gray(rgb) else rgb
+    return np.ascontiguousarray(color) if alpha is None else np.dstack([color, alpha])
+
+
+def _profile(picture: Picture, *, gray: bool) -> bytes | None:
+    fits = picture.icc is not None and picture.icc[16:20] == (b"GRAY" if gray else b"RGB ")
+    return picture.icc if fits else None
 
 
 def _is_gray(rgb: Pixels) -> bool:
@@ -106,22 +112,7 @@ def _is_gray(rgb: Pixels) -> bool:
 
 
 def _saved(image: Image.Image, picture: Picture, format: str, options: dict[str, Any]) -> bytes:
-    space = b"GRAY" if image.mode in ("L", "LA") else b"RGB "
-    if picture.icc is not None and picture.icc[16:20] == space:
-        options["icc_profile"] = picture.icc
+    options["icc_profile"] = _profile(picture, gray=image.mode in ("L", "LA"))
     out = BytesIO()
     image.save(out, format, **{key: value for key, value in options.items() if value is not None})
     return out.getvalue()
-
-
-def _add_text(text: PngInfo, key: str, value: str) -> None:
-    """Add a text chunk, as international text where Latin-1 does not hold it."""
-    try:
-        if not 1 <= len(key.encode("latin-1")) <= 79:
-            return
-    except UnicodeEncodeError:
-        return
-    if key == "XML:com.adobe.xmp":
-        text.add_itxt(key, value)
-    else:
-        text.add_text(key, value)
