@@ -24,13 +24,15 @@ from cleanplate.runtime.metrics import Metrics
 from cleanplate.runtime.outbound import AddressFilter, Outbound
 from cleanplate.runtime.progress_socket import ProgressSocket
 from cleanplate.runtime.web import create_app
-from inpaint_service.engines import Inpainter, load
+from inpaint_service.engines import Economy, Inpainter, load
 from inpaint_service.erase import Eraser
+from inpaint_service.loads import Loads
 from inpaint_service.models import ModelChoice, Models
 from inpaint_service.parts import Parts
 from inpaint_service.routes import Routes
 from inpaint_service.settings import InpaintSettings
 from inpaint_service.tasks import KIND, Pace, Tasks, payload, result_url_path
+from inpaint_service.wires.iopaint import IopaintRoutes
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +54,7 @@ def make_app(settings: InpaintSettings, loader: Callable[..., Inpainter] = load)
         running=lambda: _running(parts),
     )
     app.include_router(Routes(parts).router)
+    app.include_router(IopaintRoutes(parts).router)
     _add_sockets(app, parts)
     return app
 
@@ -64,12 +67,17 @@ def _parts(settings: InpaintSettings, loader: Callable[..., Inpainter]) -> Parts
         settings.model_dir,
         settings.weights,
         settings.threads or None,
+        settings.models_kept,
+        settings.model_copies,
+        settings.idle_unload_s,
+        Economy(settings.precision, settings.low_mem, settings.cpu_offload),
     )
     models = Models(choice, loader)
     board = service.open_board(KIND, settings)
     return Parts(
         settings=settings,
         models=models,
+        loads=Loads(models, settings.sync_queue + settings.slots),
         eraser=Eraser(models, settings.picture_limits(), settings.longest_window()),
         lane=Lane("inpaint", settings.workers, settings.sync_queue),
         board=board,
@@ -90,7 +98,7 @@ async def _running(parts: Parts) -> AsyncIterator[None]:
     post = callbacks.signed_post(parts.outbound, settings.callback_secret.get_secret_value())
     courier = callbacks.Courier(board, tell, post, tries=settings.callback_tries)
     couriers = LocalDispatcher(parts.promises, courier, slots=COURIERS, lease_s=settings.lease_s)
-    tasks = Tasks(parts.eraser, parts.lane, parts.pace)
+    tasks = Tasks(parts.eraser, parts.loads, parts.lane, parts.pace)
     dispatcher = LocalDispatcher(board, tasks, slots=settings.slots, lease_s=settings.lease_s)
     loading = asyncio.create_task(_load(parts))
     async with (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,23 +15,23 @@ from cleanplate.contract.messages import RegionResult
 from cleanplate.contract.problems import Malformed, TimedOut
 from cleanplate.runtime.images import Encoded, Picture, PictureLimits, decode, encode
 from inpaint_service import fills, masks, repaint
+from inpaint_service.copies import Model
 from inpaint_service.crops import CropOptions
 from inpaint_service.engines import Params as EngineParams
+from inpaint_service.engines.catalog import DIFFUSION
 from inpaint_service.masks import DILATION, MaskOptions
-from inpaint_service.models import Guarded, Models
+from inpaint_service.models import Models
 from inpaint_service.patches import Patch, paint
 from inpaint_service.repaint import Canvas, Note, Options, Unit
 from inpaint_service.wire import Order, Params
 
 MOST_FILL_STEPS = 50
-_MODEL_FIELDS = (
-    "sd_seed", "sd_steps", "sd_strength", "sd_guidance_scale", "sd_sampler", "prompt", "negative_prompt",
-)  # fmt: skip
+SEEDS = 2**31
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of an order."""
+    """What came of an order; of a diffusion model also the seed, and the parameters that it did not heed."""
 
     encoded: Encoded
     size: tuple[int, int]
@@ -40,6 +41,8 @@ class Outcome:
     mask_mode: str
     seconds: float
     frames: int
+    seed: int | None = None
+    ignored: tuple[str, ...] = ()
     notes: tuple[Note, ...] = ()
 
 
@@ -50,7 +53,7 @@ class Work:
     picture: Picture
     params: Params
     mask: NDArray[np.uint8]
-    engine: Guarded
+    engine: Model
     canvas: Canvas
     plan: repaint.Plan
     steps: list[tuple[Unit, ...]]
@@ -65,6 +68,7 @@ class Work:
 
     def finish(self) -> Outcome:
         """Encode the picture."""
+        diffusion = self.engine.name in DIFFUSION
         encoded = encode(self.picture, self.canvas.picture, self.params.output_format, self.params.quality)
         return Outcome(
             encoded=encoded,
@@ -75,6 +79,8 @@ class Work:
             mask_mode=self.params.mask_mode,
             seconds=time.perf_counter() - self.started,
             frames=self.picture.frames,
+            seed=self.params.sd_seed if diffusion else None,
+            ignored=self.params.without_effect() if diffusion else (),
             notes=tuple(self.notes),
         )
 
@@ -103,7 +109,7 @@ class Eraser:
             options = MaskOptions(order.params.mask_mode, DILATION if wish is None else wish, order.params.feather)
             patches = masks.region_patches(order.regions, picture.size, options)
             return paint(patches, picture.size), patches
-        given = decode(order.mask, self._limits)
+        given = decode(order.mask, self._limits, field="mask")
         if given.size != picture.size:
             sizes = f"{given.width} x {given.height}, the picture {picture.width} x {picture.height}"
             raise Malformed(f"the mask has {sizes} pixels", field="mask")
@@ -113,11 +119,12 @@ class Eraser:
         """Build the mask and plan the steps; see `mask` for what is raised, and EngineUnavailable, Invalid."""
         mask, patches = self.mask(order, picture)
         engine = self._models.get(order.params.model)
-        options = self._options(order.params)
+        params = _seeded(order.params)
+        options = self._options(params)
         plan = repaint.plan(picture.rgb, mask, engine, options, patches)
         canvas = Canvas(picture.rgb, plan, engine, lambda: self._models.get(engine.name, "cpu"))
         kept, steps = _without_cutout(picture, mask), _steps(plan.units)
-        return Work(kept, order.params, mask, engine, canvas, plan, steps, started)
+        return Work(kept, params, mask, engine, canvas, plan, steps, started)
 
     def erase(self, order: Order, stopped: Callable[[], bool] = lambda: False) -> Outcome:
         """Carry out an order in one go; `stopped` is asked between steps. Raises TimedOut when it says so."""
@@ -137,8 +144,13 @@ class Eraser:
             resize_limit_px=params.hd_strategy_resize_limit,
             feather_px=params.feather,
             crops=CropOptions(largest_side_px=self._window_side),
-            params=EngineParams(params.model_dump(include=set(_MODEL_FIELDS))),
+            params=EngineParams(params.to_model()),
         )
+
+
+def _seeded(params: Params) -> Params:
+    """Draw the random seed here, so that the picture can be had again."""
+    return params if params.sd_seed >= 0 else params.model_copy(update={"sd_seed": secrets.randbelow(SEEDS)})
 
 
 def _without_cutout(picture: Picture, mask: NDArray[np.uint8]) -> Picture:

@@ -1,27 +1,39 @@
-"""Which models are loaded: the service's own from the start, others when a request names them, the oldest let go."""
+"""Which models are in memory: the service's own from the start, others when a request names them, the oldest let go.
+
+Loading one holds up nobody who needs another: each is loaded in a thread of its own.
+"""
 
 from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from cleanplate.contract.problems import EngineUnavailable, Invalid
-from inpaint_service.engines import NAMES, Device, Inpainter, Params, load, usable
+from inpaint_service.copies import Model
+from inpaint_service.engines import NAMES, Device, Economy, Inpainter, PrecisionUnsupported, load, usable
 from inpaint_service.strategy import AUTO, EMBEDDED
 
 log = logging.getLogger(__name__)
 
+LONGEST_NAP_S = 15.0
+
 
 @dataclass(frozen=True)
 class ModelChoice:
-    """What the settings say about models."""
+    """What the settings say about models.
+
+    Attributes:
+        kept: how many models stay in memory besides the service's own.
+        copies: how many of each, the embedded fills aside.
+        idle_unload_s: after so long without a call a model is let go; 0: never.
+    """
 
     name: str
     device: Device = "auto"
@@ -30,44 +42,28 @@ class ModelChoice:
     weights: Path | None = None
     threads: int | None = None
     kept: int = 2
-
-
-class Guarded:
-    """An engine that takes no more calls at once than it can bear; the others wait."""
-
-    def __init__(self, engine: Inpainter):
-        self.name = engine.name
-        self.device = engine.device
-        self.modulus = engine.modulus
-        self.calls_at_once = engine.calls_at_once
-        self.largest_side_px = engine.largest_side_px
-        self._engine = engine
-        self._turn = threading.BoundedSemaphore(engine.calls_at_once)
-
-    def warm_up(self) -> None:
-        with self._turn:
-            self._engine.warm_up()
-
-    def inpaint(
-        self, rgb: NDArray[np.uint8], mask: NDArray[np.uint8], params: Params | None = None
-    ) -> NDArray[np.uint8]:
-        with self._turn:
-            return self._engine.inpaint(rgb, mask, params)
-
-    def close(self) -> None:
-        with self._turn:
-            self._engine.close()
+    copies: int = 1
+    idle_unload_s: float = 0.0
+    economy: Economy = field(default_factory=Economy)
 
 
 class Models:
-    """The loaded models. Blocking and safe to call from any thread; one model is loaded at a time."""
+    """The models of a service. Safe to call from any thread; `get` and `start` block while a model loads."""
 
-    def __init__(self, choice: ModelChoice, loader: Callable[..., Inpainter] = load):
+    def __init__(
+        self,
+        choice: ModelChoice,
+        loader: Callable[..., Inpainter] = load,
+        clock: Callable[[], float] = time.monotonic,
+    ):
         self._choice = choice
         self._loader = loader
-        self._loaded: OrderedDict[tuple[str, str], Guarded] = OrderedDict()
-        self._loading = threading.Lock()
-        self.state = "loading"
+        self._clock = clock
+        self._known: OrderedDict[tuple[str, str], Model] = OrderedDict()
+        self._lock = threading.Lock()
+        self._begun: Future[None] = Future()
+        self._closed = threading.Event()
+        self._failed = False
         self.name = choice.name
         self.fallback = ""
 
@@ -75,7 +71,8 @@ class Models:
         """Load and warm the service's own model; where it cannot be used, take the embedded fills instead.
 
         Raises:
-            EngineUnavailable: it cannot be used and `strict` is set, or its name is unknown.
+            EngineUnavailable: it cannot be used and `strict` is set, its name is unknown, or the device cannot
+                calculate in the precision that was asked for.
         """
         choice = self._choice
         try:
@@ -83,33 +80,53 @@ class Models:
                 raise EngineUnavailable(f"there is no model {choice.name}; there are {', '.join(NAMES)}")
             self.get(None)
         except EngineUnavailable as problem:
-            self.state = "error"
-            if choice.strict or choice.name not in NAMES:
+            if choice.strict or choice.name not in NAMES or isinstance(problem, PrecisionUnsupported):
+                self._failed = True
                 raise
             self.fallback = problem.detail
             self.name = AUTO
             log.warning("model %s cannot be used, the embedded fills stand in: %s", choice.name, problem.detail)
             self.get(None)
-        self.state = "ready"
+        self._begun.set_result(None)
+        if choice.idle_unload_s:
+            threading.Thread(target=self._watch, name="idle models", daemon=True).start()
 
-    def get(self, name: str | None, device: Device | None = None) -> Guarded:
+    @property
+    def started(self) -> bool:
+        """Whether the service's own model was loaded, whatever has become of it."""
+        return self._begun.done()
+
+    @property
+    def state(self) -> str:
+        """The state of the service's own model: ready, loading, unloaded or error."""
+        if not self.started:
+            return "error" if self._failed else "loading"
+        return self._own().status
+
+    def get(self, name: str | None, device: Device | None = None) -> Model:
         """Return a model, loading it if need be.
 
         Raises:
             Invalid: there is no model of this name.
             EngineUnavailable: it cannot be used here.
         """
-        self.check(name)
-        name, device = name or self.name, device or self._choice.device
-        key = (name, device)
-        with self._loading:
-            if key not in self._loaded:
-                engine = Guarded(self._load(name, device))
-                engine.warm_up()
-                self._loaded[key] = engine
-                self._let_go()
-            self._loaded.move_to_end(key)
-            return self._loaded[key]
+        model = self._model(name, device)
+        model.warm_up()
+        with self._lock:
+            self._known.move_to_end((model.name, device or self._choice.device))
+        self._let_go(but=model)
+        return model
+
+    def wanted(self, name: str | None) -> Future[None]:
+        """Return what is done when the model can be had at once; see `get` for what is raised, here or there."""
+        if name is None and not self.started:
+            return self._begun
+        return self._model(name).wanted()
+
+    def ready(self, name: str | None) -> bool:
+        """Say whether `get` would return at once."""
+        known = self._known.get((name or self.name, self._choice.device))
+        return self.started and known is not None and known.status == "ready"
 
     def check(self, name: str | None) -> None:
         """Raise what `get` would raise, without loading anything."""
@@ -128,35 +145,82 @@ class Models:
 
     def view(self) -> dict[str, object]:
         """Return the body of /api/v1/model."""
-        own = next((engine for (name, _), engine in self._loaded.items() if name == self.name), None)
+        choice = self._choice
+        with self._lock:
+            loaded = [key[0] for key, model in self._known.items() if model.status == "ready"]
         return {
             "name": self.name,
-            "device": own.device if own else self._choice.device,
+            "device": self._own().device,
             "status": self.state,
             "parameters": {
-                "requested": self._choice.name,
+                "requested": choice.name,
                 "fallback_reason": self.fallback or None,
-                "loaded": [name for name, _ in self._loaded],
-                "threads": self._choice.threads,
+                "loaded": loaded,
+                "copies": choice.copies,
+                "threads": choice.threads,
+                "precision": choice.economy.precision,
+                "low_mem": choice.economy.low_mem,
+                "cpu_offload": choice.economy.cpu_offload,
             },
         }
 
+    def sweep(self) -> None:
+        """Let go of every model that nobody has called for long."""
+        for model in self._all():
+            if model.name not in EMBEDDED:
+                model.unload(self._choice.idle_unload_s)
+
     def close(self) -> None:
-        """Let go of all models."""
-        with self._loading:
-            while self._loaded:
-                self._loaded.popitem()[1].close()
+        """Let go of all models, each when its calls have ended."""
+        self._closed.set()
+        for model in self._all():
+            model.close()
+
+    def _watch(self) -> None:
+        nap_s = min(self._choice.idle_unload_s / 4, LONGEST_NAP_S)
+        while not self._closed.wait(nap_s):
+            self.sweep()
+
+    def _own(self) -> Model:
+        return self._model(None)
+
+    def _all(self) -> list[Model]:
+        with self._lock:
+            return list(self._known.values())
+
+    def _model(self, name: str | None, device: Device | None = None) -> Model:
+        name, device = name or self.name, device or self._choice.device
+        key = (name, device)
+        if key not in self._known:
+            self.check(None if name == self.name else name)
+        with self._lock:
+            if key not in self._known:
+                copies = 1 if name in EMBEDDED else self._choice.copies
+                make = partial(self._load, name, device)
+                self._known[key] = Model(name, device, make, copies, self._let_go, self._clock)
+            return self._known[key]
 
     def _load(self, name: str, device: Device) -> Inpainter:
         choice = self._choice
         return self._loader(
-            name, device=device, weights_dir=choice.folder, weights=self._weights(name), threads=choice.threads
+            name,
+            device=device,
+            weights_dir=choice.folder,
+            weights=self._weights(name),
+            threads=choice.threads,
+            economy=choice.economy,
         )
 
     def _weights(self, name: str) -> Path | None:
         return self._choice.weights if name == self._choice.name else None
 
-    def _let_go(self) -> None:
-        spare = [key for key in self._loaded if key[0] != self.name and key[0] not in EMBEDDED]
-        for key in spare[: max(0, len(spare) - self._choice.kept + 1)]:
-            self._loaded.pop(key).close()
+    def _let_go(self, but: Model | None = None) -> None:
+        """Let go of the models that were asked for longest ago and have no calls, until few enough are left."""
+        own = (self.name, self._choice.device)
+        with self._lock:
+            spare = [model for key, model in self._known.items() if key != own and key[0] not in EMBEDDED]
+        loaded = [model for model in spare if model.status == "ready"]
+        excess = len(loaded) - self._choice.kept
+        for model in loaded:
+            if excess > 0 and model is not but and model.unload():
+                excess -= 1

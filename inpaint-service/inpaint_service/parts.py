@@ -11,6 +11,7 @@ from cleanplate.runtime.lane import Lane
 from cleanplate.runtime.links import Links
 from cleanplate.runtime.outbound import Outbound
 from inpaint_service.erase import Eraser
+from inpaint_service.loads import Loads
 from inpaint_service.models import Models
 from inpaint_service.settings import InpaintSettings
 from inpaint_service.tasks import Pace
@@ -22,6 +23,7 @@ class Parts:
 
     settings: InpaintSettings
     models: Models
+    loads: Loads
     eraser: Eraser
     lane: Lane
     board: Board
@@ -31,9 +33,9 @@ class Parts:
     pace: Pace
 
     async def model_ready(self) -> str:
-        """Return which model is ready. Raises EngineUnavailable while there is none."""
+        """Return which model works, or will when it is called for. Raises EngineUnavailable while there is none."""
         await asyncio.sleep(0)
-        if self.models.state != "ready":
+        if not self.models.started or self.models.state == "error":
             raise EngineUnavailable(f"the model is {self.models.state}")
         fallback = f", instead of {self.settings.model}: {self.models.fallback}" if self.models.fallback else ""
         return f"{self.models.name}{fallback}"

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import threading
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -18,12 +19,14 @@ from cleanplate.runtime.access import Owner
 from cleanplate.runtime.bodies import read_upload
 from cleanplate.runtime.images import Picture, encode, probe
 from cleanplate.runtime.jobs import ACTIVE, State, iso, new_id
+from cleanplate.runtime.openapi import PICTURE, PROBE
 from cleanplate.runtime.progress import task_view
 from inpaint_service import masks
 from inpaint_service.erase import Outcome
 from inpaint_service.parts import Parts
 from inpaint_service.tasks import KIND, RESULT, new_task, result_url_path
 from inpaint_service.wire import JsonParams, Order, Params, TaskParams, body_schema, read_order
+from inpaint_service.wires.iopaint import model_info
 
 FORMATS = ["png", "jpeg", "webp", "bmp", "gif", "tiff"]
 IDS_SHOWN = 1000
@@ -38,21 +41,27 @@ class Routes:
         self.router = APIRouter()
         add = self.router.add_api_route
         add("/", self.root, methods=["GET"], tags=["about"])
-        add("/api/v1/health", self.health, methods=["GET"], tags=["about"])
+        add("/api/v1/health", self.health, methods=["GET"], tags=["about"], responses=PROBE)
         add("/api/v1/model", self.model, methods=["GET"], tags=["about"])
         add("/api/v1/info", self.info, methods=["GET"], tags=["about"])
-        picture: dict[str, Any] = {"response_class": Response, "tags": ["erase"]}
-        picture["responses"] = {200: {"content": {"image/png": {}}}}
-        body = body_schema(Params, regions=True)
-        add("/api/v1/inpaint", self.inpaint, methods=["POST"], openapi_extra=body_schema(Params, mask=True), **picture)
-        add("/api/v1/inpaint-regions", self.inpaint_regions, methods=["POST"], openapi_extra=body, **picture)
-        add("/api/v1/mask", self.mask, methods=["POST"], openapi_extra=body, **picture)
+        picture: dict[str, Any] = {"response_class": Response, "responses": PICTURE}
+        masked, body = body_schema(Params, mask=True), body_schema(Params, regions=True)
+        add("/api/v1/inpaint", self.inpaint, methods=["POST"], tags=["erase"], openapi_extra=masked, **picture)
+        add(
+            "/api/v1/inpaint-regions",
+            self.inpaint_regions,
+            methods=["POST"],
+            tags=["erase"],
+            openapi_extra=body,
+            **picture,
+        )
+        add("/api/v1/mask", self.mask, methods=["POST"], tags=["erase"], openapi_extra=body, **picture)
         body = body_schema(JsonParams, regions=True)
         add("/api/v1/inpaint-regions-json", self.inpaint_json, methods=["POST"], openapi_extra=body, tags=["erase"])
         body = body_schema(TaskParams, regions=True)
         add("/api/v1/inpaint-regions-async", self.inpaint_async, methods=["POST"], openapi_extra=body, tags=["tasks"])
         add("/api/v1/task-status/{task_id}", self.task_status, methods=["GET"], tags=["tasks"])
-        add("/api/v1/task-result/{task_id}", self.task_result, methods=["GET"], tags=["tasks"], response_class=Response)
+        add("/api/v1/task-result/{task_id}", self.task_result, methods=["GET"], tags=["tasks"], **picture)
         add("/api/v1/cancel-task/{task_id}", self.cancel_task, methods=["POST"], tags=["tasks"])
         add("/api/v1/tasks", self.tasks, methods=["GET"], tags=["tasks"])
 
@@ -93,11 +102,12 @@ class Routes:
         }
         return JSONResponse(body, 503 if problem else 200)
 
-    async def model(self) -> dict[str, Any]:
-        """Describe the service's own model."""
-        return dict(self._parts.models.view())
+    async def model(self, owner: Owner) -> dict[str, Any]:
+        """Describe the service's own model, in this service's words and in IOPaint's."""
+        model = self._parts.models.view()
+        return {**model_info(str(model["name"])), **model}
 
-    async def info(self) -> dict[str, Any]:
+    async def info(self, owner: Owner) -> dict[str, Any]:
         """Say what the service can do, and its limits."""
         settings = self._parts.settings
         return {
@@ -139,6 +149,8 @@ class Routes:
                 "processing_time": round(outcome.seconds, 4),
                 "image_dimensions": {"width": outcome.size[1], "height": outcome.size[0]},
                 "regions": [region.model_dump() for region in outcome.regions],
+                "seed": outcome.seed,
+                "ignored": outcome.ignored,
             },
             "timestamp": iso(time.time()),
         }
@@ -199,6 +211,7 @@ class Routes:
             "X-Model": done["model"],
             "X-Mask-Mode": done["mask_mode"],
             "X-Unchanged-Outside-Mask": str(done["lossless"]).lower(),
+            **_diffusion(done.get("seed"), done.get("ignored", ())),
         }
         return Response(data, media_type=done["media_type"], headers=headers)
 
@@ -251,8 +264,9 @@ class Routes:
 
     async def _erase(self, order: Order) -> Outcome:
         parts = self._parts
-        if parts.models.state == "loading":
+        if not parts.models.started:
             raise EngineUnavailable("the model is being loaded", retry_after_s=2)
+        await parts.loads.wait(order.params.model, parts.settings.request_timeout)
         gone = threading.Event()
         try:
             return await parts.lane.run(lambda: parts.eraser.erase(order, gone.is_set), parts.settings.request_timeout)
@@ -271,11 +285,17 @@ def _picture(outcome: Outcome, fallback: dict[str, str], regions: int | None = N
         "X-Model": outcome.model,
         "X-Mask-Mode": outcome.mask_mode,
         "X-Unchanged-Outside-Mask": str(encoded.lossless).lower(),
+        **_diffusion(outcome.seed, outcome.ignored),
         **fallback,
     }
     if outcome.frames > 1:
         headers["X-Warning"] = f"only the first of {outcome.frames} frames was taken"
     return Response(encoded.data, media_type=encoded.media_type, headers=headers)
+
+
+def _diffusion(seed: int | None, ignored: Sequence[str]) -> dict[str, str]:
+    told = {} if seed is None else {"X-Seed": str(seed)}
+    return {**told, "X-Ignored-Parameters": ", ".join(ignored)} if ignored else told
 
 
 def _resident_bytes() -> int | None:

@@ -37,19 +37,49 @@ class InpaintSettings(JobSettings):
     )
     low_mem: bool = Field(
         False,
-        description="Halve the largest window a model sees: less memory, more windows.",
+        description="Halve the largest window a model sees and empty the device's cache after each call: less memory,"
+        " more windows.",
         validation_alias=AliasChoices("IOPAINT_LOW_MEM"),
     )
+    cpu_offload: bool = Field(
+        False,
+        description="Keep weights in main memory and move them to the device for each call: less memory of a GPU,"
+        " more time. Has no effect on the CPU.",
+        validation_alias=AliasChoices("IOPAINT_CPU_OFFLOAD"),
+    )
+    precision: Literal["fp32", "bf16"] = Field(
+        "fp32",
+        description="What models calculate in; bf16 is faster and less exact. It ends the start where the device has"
+        " none: it takes AVX512-BF16, AMX or Arm BF16, or an NVIDIA GPU from Ampere on.",
+    )
+    models_kept: int = Field(
+        2, ge=0, le=64, description="Models that stay in memory besides the service's own; the oldest is let go."
+    )
+    model_copies: int = Field(
+        1, ge=1, le=16, description="Copies of each model in memory; each takes one call at a time."
+    )
+    idle_unload_s: float = Field(
+        0.0,
+        ge=0,
+        description="A model without calls for so many seconds leaves memory until it is called again; 0: never.",
+    )
     model_dir: Path | None = Field(
-        None, description="Folder with model files; empty: where IOPaint keeps its downloads."
+        None,
+        description="Folder with model files, and with diffusion models as `org/name`; empty: where IOPaint and Hugging"
+        " Face keep their downloads.",
     )
     weights: Path | None = Field(
         None,
         description="TorchScript file for the model, instead of the one in the folder.",
         validation_alias=AliasChoices("INPAINT_WEIGHTS", "LAMA_MODEL_URL"),
     )
-    threads: int = Field(0, ge=0, le=256, description="Processor threads of one model call; 0: as many as cores.")
-    window_side: int = Field(768, ge=256, le=8192, description="Longest side of a window that a model sees, in px.")
+    threads: int = Field(
+        0,
+        ge=0,
+        le=256,
+        description="Processor threads of one model call; 0: as many as cores.",
+    )
+    window_side: int = Field(1024, ge=256, le=8192, description="Longest side of a window that a model sees, in px.")
     max_image_size: int = Field(
         0,
         ge=0,
@@ -72,7 +102,10 @@ class InpaintSettings(JobSettings):
     )
     sync_queue: int = Field(32, ge=0, description="Synchronous requests that may wait; more are refused with 429.")
     workers: int = Field(
-        2, ge=1, le=64, description="Pictures that are worked on at once; a model takes one at a time."
+        2,
+        ge=1,
+        le=64,
+        description="Pictures that are worked on at once; each copy of a model takes one at a time.",
     )
     public_url: str = Field(
         "", description="This service's address as clients see it.", validation_alias=AliasChoices("PUBLIC_URL")

@@ -13,6 +13,7 @@ from cleanplate.runtime.lane import Lane
 from cleanplate.runtime.progress import word
 from cleanplate.runtime.run import Run
 from inpaint_service.erase import Eraser, Outcome, Work
+from inpaint_service.loads import Loads
 from inpaint_service.wire import Order, TaskParams
 
 KIND = "inpaint"
@@ -44,8 +45,9 @@ def new_task(order: Order, task_id: str, owner: str) -> tuple[NewJob, dict[str, 
 class Tasks:
     """Handles a task; see `Handler`."""
 
-    def __init__(self, eraser: Eraser, lane: Lane, pace: Pace):
+    def __init__(self, eraser: Eraser, loads: Loads, lane: Lane, pace: Pace):
         self._eraser = eraser
+        self._loads = loads
         self._lane = lane
         self._pace = pace
 
@@ -57,6 +59,7 @@ class Tasks:
         regions = len(order.regions)
         size = f"{picture.width} x {picture.height} pixels"
         await run.report("preparing", PREPARED, stage_progress=1.0, message=f"decoded, {size}", regions=regions)
+        await self._loads.wait(order.params.model)
         work = await self._lane.run(lambda: self._eraser.prepare(order, picture, started))
         told: dict[str, Any] = {"units": len(work.steps), "regions": regions}
         await run.report("masking", MASKED, stage_progress=1.0, message="mask and plan built", **told)
@@ -134,4 +137,6 @@ def _result(outcome: Outcome) -> dict[str, Any]:
         "area_px": outcome.area_px,
         "model": outcome.model,
         "mask_mode": outcome.mask_mode,
+        "seed": outcome.seed,
+        "ignored": list(outcome.ignored),
     }

@@ -15,12 +15,17 @@ from cleanplate.contract.problems import Invalid, Malformed, TooLarge
 from cleanplate.runtime.bodies import Upload
 from cleanplate.runtime.images import OutputFormat, PictureLimits, from_base64
 from cleanplate.runtime.jobs import checked_id
+from cleanplate.runtime.openapi import EXAMPLE_PNG, EXAMPLE_REGION
 
 HdStrategy = Literal["Auto", "Original", "Resize", "Crop"]
 SAMPLERS = (
     "DPM++ 2M", "DPM++ 2M Karras", "DPM++ 2M SDE", "DPM++ 2M SDE Karras", "DPM++ SDE", "DPM++ SDE Karras", "DPM2",
     "DPM2 Karras", "DPM2 a", "DPM2 a Karras", "Euler", "Euler a", "Heun", "LMS", "LMS Karras", "DDIM", "PNDM", "UniPC",
     "LCM",
+)  # fmt: skip
+_NOT_DONE = (
+    "sd_scale", "sd_mask_blur", "sd_match_histograms", "sd_lcm_lora", "sd_keep_unmasked_area", "use_croper",
+    "use_extender", "enable_controlnet", "enable_brushnet", "enable_powerpaint_v2",
 )  # fmt: skip
 
 
@@ -39,24 +44,57 @@ def _capitalized(value: Any) -> Any:
     return value.capitalize() if isinstance(value, str) else value
 
 
-class Params(BaseModel):
-    """What every image endpoint takes beside the picture. Unknown fields, IOPaint's among them, are ignored."""
+class ModelParams(BaseModel):
+    """What is said to the model: fields of IOPaint's `InpaintRequest`, by its names. Each model looks at its own."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
+    prompt: str = Field("", max_length=10_000)
+    negative_prompt: str = Field("", max_length=10_000)
     sd_seed: int = Field(-1, ge=-1, le=2**32 - 1, description="diffusion models: seed, -1 for a random one")
     sd_steps: int = Field(25, ge=1, le=1000, description="diffusion models: steps")
     sd_strength: float = Field(1.0, ge=0, le=1, description="diffusion models: share of noise")
     sd_guidance_scale: float = Field(7.5, ge=0, le=100, description="diffusion models: weight of the prompt")
     sd_sampler: Annotated[str, AfterValidator(_known(SAMPLERS))] = Field("DDIM", description="diffusion models")
+    sd_scale: float = Field(1.0, gt=0, le=1, description="diffusion models: the share of its size a crop is scaled to")
+    sd_mask_blur: int = Field(11, ge=0, le=500, description="diffusion models")
+    sd_match_histograms: bool = Field(False, description="diffusion models")
+    sd_lcm_lora: bool = Field(False, description="diffusion models")
+    sd_keep_unmasked_area: bool = Field(True, description="always so here")
+    ldm_steps: int = Field(20, ge=1, le=1000, description="ldm")
+    ldm_sampler: Literal["ddim", "plms"] = Field("plms", description="ldm")
+    zits_wireframe: bool = Field(True, description="zits")
+    cv2_flag: Literal["INPAINT_NS", "INPAINT_TELEA"] = Field("INPAINT_NS", description="cv2")
+    cv2_radius: int = Field(4, ge=1, le=100, description="cv2")
+    p2p_image_guidance_scale: float = Field(1.5, ge=0, le=100, description="instruct-pix2pix")
+    powerpaint_task: Literal["text-guided", "context-aware", "shape-guided", "object-remove", "outpainting"] | None = (
+        Field(None, description="PowerPaint; null: removal, or what the prompt says")
+    )
+    fitting_degree: float = Field(1.0, gt=0, le=1, description="PowerPaint")
+    use_croper: bool = Field(False, description="outpainting and cropping are not done here")
+    use_extender: bool = Field(False, description="likewise")
+    enable_controlnet: bool = Field(False, description="likewise")
+    enable_brushnet: bool = Field(False, description="likewise")
+    enable_powerpaint_v2: bool = Field(False, description="likewise")
+
+    def to_model(self) -> dict[str, Any]:
+        """Return the fields for the model; what is not given at all it decides itself."""
+        return self.model_dump(include=set(ModelParams.model_fields), exclude_none=True)
+
+    def without_effect(self) -> tuple[str, ...]:
+        """Name what the caller asked for and no model here heeds."""
+        return tuple(name for name in _NOT_DONE if getattr(self, name) != ModelParams.model_fields[name].default)
+
+
+class Params(ModelParams):
+    """What every image endpoint takes beside the picture. Unknown fields are ignored."""
+
     hd_strategy: Annotated[HdStrategy, BeforeValidator(_capitalized)] = Field(
         "Auto", description="Auto: windows around the text, never scaled; the others as in IOPaint"
     )
     hd_strategy_crop_trigger_size: int = Field(1280, ge=1, le=100_000, description="Crop: from this longest side on")
     hd_strategy_crop_margin: int = Field(32, ge=0, le=10_000, description="Crop: context in px")
     hd_strategy_resize_limit: int = Field(1280, ge=1, le=100_000, description="Resize: longest side the model sees")
-    prompt: str = Field("", max_length=10_000)
-    negative_prompt: str = Field("", max_length=10_000)
     model: str | None = Field(None, max_length=200, description="instead of the service's own")
     mask_mode: MaskMode = "auto"
     mask_dilation: float | None = Field(
@@ -151,8 +189,9 @@ def body_schema(params: type[Params], *, regions: bool = False, mask: bool = Fal
         "properties": {**dict.fromkeys(names, file), "params": {"type": "string", "description": "the rest, as JSON"}},
         "required": [*names, *(["params"] if regions else [])],
     }
+    sent = {**dict.fromkeys(names, EXAMPLE_PNG), **({"regions": [EXAMPLE_REGION]} if regions else {})}
     content = {
-        "application/json": {"schema": {**as_json, "required": required}},
+        "application/json": {"schema": {**as_json, "required": required}, "example": sent},
         "multipart/form-data": {"schema": as_form},
     }
     return {"requestBody": {"required": True, "content": content}}

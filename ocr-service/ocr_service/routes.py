@@ -13,6 +13,7 @@ from cleanplate.contract.problems import Invalid, TooLarge
 from cleanplate.runtime.access import Owner
 from cleanplate.runtime.bodies import Upload, read_upload
 from cleanplate.runtime.images import PictureLimits, from_base64
+from cleanplate.runtime.openapi import EXAMPLE_PNG
 from ocr_service.engines import ReadOptions
 from ocr_service.parts import Parts
 
@@ -42,7 +43,8 @@ def _body() -> dict[str, Any]:
     file = {"type": "string", "format": "binary"}
     as_json = {**schema, "properties": {"image": text, **schema["properties"]}, "required": ["image"]}
     form = {"type": "object", "properties": {"image": file, "params": {"type": "string"}}, "required": ["image"]}
-    content = {"application/json": {"schema": as_json}, "multipart/form-data": {"schema": form}}
+    example = {"image": EXAMPLE_PNG}
+    content = {"application/json": {"schema": as_json, "example": example}, "multipart/form-data": {"schema": form}}
     return {"requestBody": {"required": True, "content": content}}
 
 

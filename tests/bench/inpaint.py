@@ -138,7 +138,7 @@ def model_rows() -> Rows:
 
     with tempfile.TemporaryDirectory() as folder:
         weights = Path(folder) / "lama.pt"
-        subprocess.run([sys.executable, ROOT / "tests" / "fakes" / "lama.py", weights], check=True)
+        subprocess.run([sys.executable, ROOT / "tests" / "fakes" / "lama.py", weights, "64", "18"], check=True)
         engine = load("lama", device="cpu", weights=weights)
         rgb = np.asarray(photo(2048, 2048))
         mask = np.zeros((2048, 2048), np.uint8)
@@ -170,7 +170,7 @@ def _iopaint(engine: Any, rgb: np.ndarray, mask: np.ndarray, strategy: str) -> N
 
     request = InpaintRequest(hd_strategy=HDStrategy(strategy), hd_strategy_crop_margin=128)
     with torch.jit.optimized_execution(False):
-        engine._model(rgb.copy(), mask.copy(), request)
+        engine.model(rgb.copy(), mask.copy(), request)
 
 
 def request_rows(server: Server) -> Rows:

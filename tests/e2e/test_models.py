@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Iterator
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,22 +15,56 @@ import requests
 from PIL import Image
 
 from backend.cli.services import Services
+from inpaint_service.engines.processor import has_bf16
 from tests.conftest import ROOT
 from tests.e2e.jobs import PATIENCE_S
 from tests.e2e.pictures import busy_regions, noisy_text, png
 
 pytestmark = pytest.mark.timeout(300)
+PYTHON = ROOT / "inpaint-service" / ".venv" / "bin" / "python"
+FAKES = ROOT / "tests" / "fakes"
+DIFFUSION = "runwayml/stable-diffusion-inpainting"
+MAKE = """
+import pathlib, sys
+fakes, folder, name = sys.argv[1:]
+sys.path.insert(0, fakes)
+import diffusion, lama, torchscript
+folder = pathlib.Path(folder)
+torchscript.write(folder / "lama.pt")
+lama.write(folder / "fourier.pt")
+diffusion.write(folder / name)
+"""
+REGION = {"x": 50, "y": 50, "width": 200, "height": 40}
 
 
 @pytest.fixture(scope="module")
-def inpaint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a tiny lama, one with Fourier convolutions, and a tiny diffusion model."""
+    folder = tmp_path_factory.mktemp("weights")
+    subprocess.run([PYTHON, "-c", MAKE, FAKES, folder, DIFFUSION], check=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def inpaint(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> Iterator[str]:
     """An inpaint-service whose lama is a tiny TorchScript file that fills with the mean color."""
-    folder = tmp_path_factory.mktemp("lama")
-    python = ROOT / "inpaint-service" / ".venv" / "bin" / "python"
-    subprocess.run([python, ROOT / "tests" / "fakes" / "torchscript.py", folder / "lama.pt"], check=True)
-    environment = {"LAMA_MODEL_URL": str(folder / "lama.pt"), "IOPAINT_MODEL": "lama", "STRICT_MODEL": "true"}
-    with Services(ROOT, folder, environ={**os.environ, **environment}, names=["inpaint-service"]) as running:
+    environment = {
+        "LAMA_MODEL_URL": str(weights / "lama.pt"),
+        "IOPAINT_MODEL": "lama",
+        "STRICT_MODEL": "true",
+        "INPAINT_MODEL_DIR": str(weights),
+        "INPAINT_THREADS": "1",
+    }
+    with Services(
+        ROOT, tmp_path_factory.mktemp("lama"), environ={**os.environ, **environment}, names=["inpaint-service"]
+    ) as running:
         yield running.urls["inpaint-service"]
+
+
+def erase(url: str, **params: object) -> requests.Response:
+    body = {"params": json.dumps({"regions": [REGION], **params})}
+    files = {"image": png(noisy_text(400, 300, ()))}
+    return requests.post(f"{url}/api/v1/inpaint-regions", files=files, data=body, timeout=PATIENCE_S)
 
 
 def test_lama_repaints_textured_regions_from_a_local_file(inpaint: str) -> None:
@@ -52,15 +88,51 @@ def test_lama_repaints_textured_regions_from_a_local_file(inpaint: str) -> None:
 
 
 def test_a_request_may_name_another_model(inpaint: str) -> None:
-    body = {"params": '{"regions": [{"x": 50, "y": 50, "width": 200, "height": 40}], "model": "cv2"}'}
-    files = {"image": png(noisy_text(400, 300, ()))}
-    answer = requests.post(f"{inpaint}/api/v1/inpaint-regions", files=files, data=body, timeout=PATIENCE_S)
+    answer = erase(inpaint, model="cv2")
     assert (answer.status_code, answer.headers["X-Model"]) == (200, "cv2")
 
 
 def test_a_model_without_weights_is_refused_with_the_reason(inpaint: str) -> None:
-    body = {"params": '{"regions": [{"x": 50, "y": 50, "width": 200, "height": 40}], "model": "mat"}'}
-    files = {"image": png(noisy_text(400, 300, ()))}
-    answer = requests.post(f"{inpaint}/api/v1/inpaint-regions", files=files, data=body, timeout=PATIENCE_S)
+    answer = erase(inpaint, model="mat")
     assert answer.status_code == 422
     assert "Places_512_FullData_G.pth is missing" in answer.json()["detail"]
+
+
+def test_a_diffusion_model_paints_from_a_local_folder_and_heeds_the_seed(inpaint: str) -> None:
+    wish = {"model": DIFFUSION, "sd_steps": 2, "prompt": "a wall", "sd_sampler": "ddim"}
+    first = erase(inpaint, **wish)
+    assert first.status_code == 200, first.text
+    assert first.headers["X-Model"] == DIFFUSION
+    again = erase(inpaint, **wish, sd_seed=int(first.headers["X-Seed"]))
+    other = erase(inpaint, **wish, sd_seed=int(first.headers["X-Seed"]) + 1)
+    assert first.content == again.content != other.content
+    before, after = np.array(noisy_text(400, 300, ())), np.array(Image.open(BytesIO(first.content)))
+    assert (before[:30] == after[:30]).all()
+    assert (before[60:80, 60:240] != after[60:80, 60:240]).any()
+
+
+def test_a_diffusion_model_that_cannot_work_so_says_why(inpaint: str) -> None:
+    answer = erase(inpaint, model=DIFFUSION, sd_strength=0.0)
+    assert answer.status_code == 422
+    assert DIFFUSION in answer.json()["detail"]
+
+
+def test_bf16_is_close_where_the_processor_can_and_refused_where_it_cannot(weights: Path) -> None:
+    command: list[str | Path] = [
+        PYTHON,
+        "-P",
+        "-m",
+        "inpaint_service.precision",
+        "--threads",
+        "1",
+        "--weights",
+        weights / "fourier.pt",
+    ]
+    told = subprocess.run([*command, ROOT / "examples" / "form.png"], capture_output=True, text=True, check=False)
+    if has_bf16():
+        assert told.returncode == 0, told.stderr
+        assert "Rule of thumb: from 45 dB" in told.stdout
+        assert 45 <= float(told.stdout.split()[0]) < 100
+    else:
+        assert told.returncode == 2
+        assert "bf16 needs" in told.stderr

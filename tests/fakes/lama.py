@@ -7,6 +7,7 @@ takes; the few of the default are enough to try Fourier convolutions in another 
 from __future__ import annotations
 
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -73,8 +74,8 @@ class Lama(nn.Module):  # type: ignore[misc]
     def __init__(self, channels: int, blocks: int):
         super().__init__()
         sizes = [channels, 2 * channels, 4 * channels, 8 * channels]
-        downs = [_scaled(nn.Conv2d, a, b, {}) for a, b in zip(sizes, sizes[1:], strict=False)]
-        ups = [_scaled(nn.ConvTranspose2d, b, a, {"output_padding": 1}) for a, b in zip(sizes, sizes[1:], strict=False)]
+        downs = [_scaled(nn.Conv2d, a, b, {}) for a, b in pairwise(sizes)]
+        ups = [_scaled(nn.ConvTranspose2d, b, a, {"output_padding": 1}) for a, b in pairwise(sizes)]
         self.net = nn.Sequential(
             nn.Sequential(nn.ReflectionPad2d(3), nn.Conv2d(4, channels, 7), nn.BatchNorm2d(channels), nn.ReLU()),
             *downs,

@@ -76,12 +76,10 @@ class Live(Generic[S]):
 
     def ended(self, task_id: str) -> dict[str, Any]:
         """Return the task's status when it has come to its end."""
-
-        def final() -> dict[str, Any] | None:
-            view: dict[str, Any] = self.get(f"/api/v1/task-status/{task_id}").json()
-            return view if view["status"] in ("completed", "error", "cancelled") else None
-
-        return self.until(final) or {}
+        with self.socket(f"/api/v1/ws/progress/{task_id}") as talk:
+            talk.hear_until("task_completed", "task_failed", "task_cancelled")
+        view: dict[str, Any] = self.get(f"/api/v1/task-status/{task_id}").json()
+        return view
 
 
 class Talk:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +15,7 @@ from websockets.exceptions import InvalidStatus
 from tests.wires import pictures
 from tests.wires.conftest import GatedInpainter, Inpaint, Serve
 from tests.wires.pictures import order
-from tests.wires.serving import PATIENCE_S, Talk
+from tests.wires.serving import PATIENCE_S
 
 ALL = "/api/v1/ws/progress"
 SUBMIT = "/api/v1/inpaint-regions-async"
@@ -26,7 +25,7 @@ UPDATE_FIELDS = {
 }  # fmt: skip
 FAR_APART = [{"x": x, "y": y, "width": 30, "height": 10} for x in (20, 1020, 2020) for y in (30, 1030)]
 WIDE = pictures.text(pictures.encoded(pictures.noise(2100, 1100)))
-NONSENSE = {
+NONSENSE: dict[str, str | bytes] = {
     "no JSON": "{",
     "no object": "[1]",
     "nothing": "",
@@ -268,12 +267,18 @@ def test_a_cursor_that_is_none_is_refused_and_the_connection_stays(inpaint: Inpa
         assert talk.hear()["type"] == "pong"
 
 
-def test_an_unknown_task_in_the_address_is_said_so_and_the_connection_stays(inpaint: Inpaint) -> None:
-    for name in ("nobody", "..%2F..%2Fetc", "%00", "a" * 2000, "%ED%A0%80"):
-        with inpaint.socket(f"{ALL}/{name}") as talk:
-            assert [talk.hear()["type"], talk.hear()["type"]] == ["connection_established", "error"]
-            talk.say(type="ping")
-            assert talk.hear()["type"] == "pong"
+@pytest.mark.parametrize("name", ["nobody", "..", "%00", "a" * 2000, "%ED%A0%80", "%20"])
+def test_an_unknown_task_in_the_address_is_said_so_and_the_connection_stays(inpaint: Inpaint, name: str) -> None:
+    with inpaint.socket(f"{ALL}/{name}") as talk:
+        assert [talk.hear()["type"], talk.hear()["type"]] == ["connection_established", "error"]
+        talk.say(type="ping")
+        assert talk.hear()["type"] == "pong"
+
+
+def test_an_address_that_is_none_is_refused(inpaint: Inpaint) -> None:
+    with pytest.raises(InvalidStatus) as caught, inpaint.socket(f"{ALL}/..%2F..%2Fetc"):
+        pass
+    assert 400 <= caught.value.response.status_code < 500
 
 
 def test_without_enable_progress_only_start_and_end_are_told(inpaint: Inpaint) -> None:
@@ -324,7 +329,3 @@ async def test_a_hundred_clients_hear_the_same_task(slow: Inpaint, gated: GatedI
     heard = [done.result() for done in clients]
     assert all(messages == heard[0] for messages in heard)
     assert len(_of(heard[0], "progress_update")) == len(FAR_APART) + 1
-
-
-def _hears(talk: Talk, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-    return next(message for message in iter(talk.hear, None) if wanted(message))

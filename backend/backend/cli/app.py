@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from backend.cli import checks
+from backend.cli import checks, models_app
 from backend.cli.batch import Wishes
 from backend.cli.doctor import doctor as run_doctor
 from backend.cli.erase import Files
@@ -127,3 +127,6 @@ def run_tests(
 def root() -> Path:
     """Return the folder with the services' folders."""
     return Path(os.environ.get("CLEANPLATE_ROOT") or Path(__file__).resolve().parents[3])
+
+
+app.add_typer(models_app.commands(root), name="models")

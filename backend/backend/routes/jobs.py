@@ -22,6 +22,7 @@ from cleanplate.runtime.board import Board
 from cleanplate.runtime.bodies import read_upload
 from cleanplate.runtime.jobs import Change, Job, State
 from cleanplate.runtime.links import Links
+from cleanplate.runtime.openapi import EXAMPLE_PNG, PICTURE, answers
 from cleanplate.runtime.outbound import Outbound
 from cleanplate.runtime.streams import cursor, sse
 
@@ -43,11 +44,18 @@ _BODY = {
                     "type": "object",
                     "properties": {"image": {"type": "string"}, "options": {"type": "object"}},
                     "required": ["image"],
-                }
+                },
+                "example": {"image": EXAMPLE_PNG, "options": {"output_format": "png"}},
             },
         },
     }
 }
+_ERASED = {**PICTURE, **answers("application/json", status=202, description="It takes longer: the job")}
+_FILE = {
+    **answers("image/png", "image/jpeg", "image/webp", "application/json", "application/octet-stream"),
+    304: {"description": "It is as `If-None-Match` says"},
+}
+_LOG = answers("text/event-stream", description="The log as it grows")
 
 
 class JobRoutes:
@@ -61,15 +69,21 @@ class JobRoutes:
         self.router = APIRouter(prefix="/api/v1", tags=["jobs"])
         add = self.router.add_api_route
         add("/jobs", self.submit, methods=["POST"], status_code=202, openapi_extra=_BODY)
-        add("/erase", self.erase, methods=["POST"], openapi_extra=_BODY, response_class=Response)
+        add("/erase", self.erase, methods=["POST"], openapi_extra=_BODY, response_class=Response, responses=_ERASED)
         add("/jobs", self.list_jobs, methods=["GET"])
         add("/jobs/{job_id}", self.read, methods=["GET"])
         add("/jobs/{job_id}", self.delete, methods=["DELETE"], status_code=204)
         add("/jobs/{job_id}/cancel", self.cancel, methods=["POST"])
         add("/jobs/{job_id}/retry", self.retry, methods=["POST"], status_code=202)
-        add("/jobs/{job_id}/events", self.events, methods=["GET"], response_class=StreamingResponse)
+        add("/jobs/{job_id}/events", self.events, methods=["GET"], response_class=StreamingResponse, responses=_LOG)
         for name in ("input", "mask", "regions", "result"):
-            add(f"/jobs/{{job_id}}/{name}", getattr(self, name), methods=["GET"], response_class=Response)
+            add(
+                f"/jobs/{{job_id}}/{name}",
+                getattr(self, name),
+                methods=["GET"],
+                response_class=Response,
+                responses=_FILE,
+            )
 
     async def submit(
         self, request: Request, owner: Owner, idempotency_key: Annotated[str | None, Header()] = None

@@ -1,11 +1,13 @@
 """The models that repaint a crop: what the service asks of one, which there are, and whether one can be used here.
 
-Nothing here imports torch or IOPaint; `engines.iopaint` does, when a model of its kind is loaded.
+Nothing here imports torch or IOPaint; `engines.iopaint` and `engines.diffusion` do, when a model of their kind is
+loaded.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleanplate.contract.problems import EngineUnavailable
+from inpaint_service.engines import folders
 from inpaint_service.engines.catalog import DIFFUSION, IOPAINT
 from inpaint_service.strategy import EMBEDDED
 
@@ -23,10 +26,30 @@ NAMES = (*EMBEDDED, *IOPAINT, *DIFFUSION)
 DEFAULT_WEIGHTS_DIR = Path.home() / ".cache" / "torch" / "hub" / "checkpoints"
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
+Precision = Literal["fp32", "bf16"]
 
 
 class OutOfMemory(Exception):
     """The device's memory did not suffice for a crop; a smaller one may fit."""
+
+
+class PrecisionUnsupported(EngineUnavailable):
+    """The device cannot calculate in the precision that the settings ask for."""
+
+
+@dataclass(frozen=True)
+class Economy:
+    """How a model saves time and memory.
+
+    Attributes:
+        precision: what its matrices are multiplied in.
+        low_mem: give the device's cache back after each call.
+        cpu_offload: keep the weights in main memory and lend them to the device for each call.
+    """
+
+    precision: Precision = "fp32"
+    low_mem: bool = False
+    cpu_offload: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,22 +105,26 @@ def usable(name: str, *, weights_dir: Path | None = None, weights: Path | None =
 
     Args:
         name: a model's name.
-        weights_dir: the folder of the weights; IOPaint's own when left out.
+        weights_dir: the folder of the weights; IOPaint's own, and Hugging Face's cache, when left out.
         weights: a file to use in place of a single-file model's.
     """
     if name in EMBEDDED:
         return True, "embedded"
-    if name in DIFFUSION:
-        return False, "diffusion models need an extra that is not in this build"
-    if name not in IOPAINT:
+    if name not in NAMES:
         return False, f"there is no model of this name; there are {', '.join(NAMES)}"
-    missing = _missing_weights(name, weights_dir or DEFAULT_WEIGHTS_DIR, weights)
+    if name in DIFFUSION and DIFFUSION[name].unfit:
+        return False, DIFFUSION[name].unfit
+    missing = (
+        folders.find(name, weights_dir)[1]
+        if name in DIFFUSION
+        else _missing_weights(name, weights_dir or DEFAULT_WEIGHTS_DIR, weights)
+    )
     if missing:
         return False, missing
     for package in ("torch", "iopaint"):
         if importlib.util.find_spec(package) is None:
             return False, f"the package {package} is not installed"
-    return True, "weights found" if IOPAINT[name].weights else "needs no weights"
+    return True, "weights found" if name in DIFFUSION or IOPAINT[name].weights else "needs no weights"
 
 
 def load(
@@ -107,6 +134,7 @@ def load(
     weights_dir: Path | None = None,
     weights: Path | None = None,
     threads: int | None = None,
+    economy: Economy | None = None,
 ) -> Inpainter:
     """Load a model; nothing is downloaded.
 
@@ -115,7 +143,8 @@ def load(
         device: `auto` takes the first that is there of cuda, mps and cpu.
         weights_dir: the folder of the weights; IOPaint's own when left out.
         weights: a file to use in place of a single-file model's.
-        threads: how many threads torch may use, for the whole process; torch decides when left out.
+        threads: how many threads torch may use for one call, the same for all models; torch decides when left out.
+        economy: how it saves time and memory.
 
     Raises:
         EngineUnavailable: it cannot be used here; the reason says why.
@@ -127,9 +156,18 @@ def load(
         from inpaint_service.engines.embedded import Embedded
 
         return Embedded(name)
+    os.environ["HF_HUB_OFFLINE"] = "1"  # read once, when Hugging Face's library is first imported
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
+    if name in DIFFUSION:
+        from inpaint_service.engines.diffusion import load_pipeline
+
+        return load_pipeline(name, device, folders.find(name, weights_dir)[0], economy or Economy())
     from inpaint_service.engines.iopaint import load_model
 
-    return load_model(name, device, weights_files(name, weights_dir, weights), threads)
+    return load_model(name, device, weights_files(name, weights_dir, weights), economy or Economy())
 
 
 def weights_files(name: str, weights_dir: Path | None = None, weights: Path | None = None) -> dict[str, Path]:

@@ -14,11 +14,13 @@ from cleanplate.contract.problems import Invalid
 from cleanplate.runtime.access import Owner
 from cleanplate.runtime.bodies import Upload, read_upload
 from cleanplate.runtime.images import PictureLimits, decode, from_base64, png
+from cleanplate.runtime.openapi import EXAMPLE_PNG, answers
 from inpaint_service.engines.catalog import DIFFUSION
 from inpaint_service.masks import mask_from_image
 from inpaint_service.parts import Parts
 from inpaint_service.wire import SAMPLERS
 
+_PNG: dict[str, Any] = {"response_class": Response, "responses": answers("image/png", description="The mask")}
 BRUSH_RGBA = (0, 203, 255, 186)  # in the byte order in which IOPaint sends it
 
 
@@ -40,13 +42,15 @@ class IopaintRoutes:
         mask = {"mask": {"type": "string", "description": "base64 or data URI"}}
         schema = AdjustMask.model_json_schema()
         schema = {**schema, "properties": {**mask, **schema["properties"]}, "required": ["mask", "operate"]}
-        body = {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+        example = {"mask": EXAMPLE_PNG, "operate": "expand"}
+        content = {"application/json": {"schema": schema, "example": example}}
+        body = {"requestBody": {"required": True, "content": content}}
         add = self.router.add_api_route
         add("/server-config", self.server_config, methods=["GET"])
         add("/samplers", self.samplers, methods=["GET"])
-        add("/adjust_mask", self.adjust_mask, methods=["POST"], openapi_extra=body, response_class=Response)
+        add("/adjust_mask", self.adjust_mask, methods=["POST"], openapi_extra=body, **_PNG)
 
-    async def server_config(self) -> dict[str, Any]:
+    async def server_config(self, owner: Owner) -> dict[str, Any]:
         """Say what can be chosen; there are no plugins and no file manager here."""
         models = await asyncio.to_thread(self._parts.models.usable)
         return {
@@ -67,7 +71,7 @@ class IopaintRoutes:
             "samplers": list(SAMPLERS),
         }
 
-    async def samplers(self) -> list[str]:
+    async def samplers(self, owner: Owner) -> list[str]:
         """Name the samplers of diffusion models."""
         return list(SAMPLERS)
 
@@ -104,7 +108,7 @@ def _adjusted(upload: Upload, limits: PictureLimits) -> bytes:
     if not isinstance(given, str):
         raise Invalid("must be base64 or a data URI", field="mask")
     wish = AdjustMask.model_validate(upload.fields)
-    mask = mask_from_image(decode(from_base64(given, limits, field="mask"), limits).rgb)
+    mask = mask_from_image(decode(from_base64(given, limits, field="mask"), limits, field="mask").rgb)
     if wish.operate == "reverse":
         mask = np.invert(mask)
     else:

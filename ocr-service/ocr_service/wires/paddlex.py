@@ -21,15 +21,32 @@ from cleanplate.runtime.access import Keys, Owner
 from cleanplate.runtime.bodies import read_upload
 from cleanplate.runtime.images import decode, from_base64
 from cleanplate.runtime.jobs import new_id
+from cleanplate.runtime.openapi import EXAMPLE_PNG
 from ocr_service.detect import detect
 from ocr_service.documents import pdf_pages
 from ocr_service.engines import ReadOptions, TextEngine
 from ocr_service.parts import Parts
 
 PATHS = ("/ocr", "/k/", "/health", "/healthz")
+STATUSES = (400, 401, 403, 404, 405, 408, 413, 422, 429, 500, 503)
 JPEG_QUALITY = 90
 MAX_SIDE_LIMIT = 4000
 _OUTLINE = (230, 30, 60)
+_ERROR: dict[str, Any] = {
+    "description": "A problem in PaddleX's shape.",
+    "content": {
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "properties": {
+                    "logId": {"type": "string"},
+                    "errorCode": {"type": "integer"},
+                    "errorMsg": {"type": "string"},
+                },
+            }
+        }
+    },
+}
 
 
 class OcrRequest(BaseModel):
@@ -74,11 +91,13 @@ class PaddlexRoutes:
 
     def __init__(self, parts: Parts):
         self._parts = parts
-        self.router = APIRouter(tags=["paddlex"])
+        self.router = APIRouter(tags=["paddlex"], responses={"4XX": _ERROR, "5XX": _ERROR})
         body = {
             "requestBody": {
                 "required": True,
-                "content": {"application/json": {"schema": OcrRequest.model_json_schema()}},
+                "content": {
+                    "application/json": {"schema": OcrRequest.model_json_schema(), "example": {"file": EXAMPLE_PNG}}
+                },
             }
         }
         self.router.add_api_route("/ocr", self.ocr, methods=["POST"], openapi_extra=body)
@@ -151,7 +170,9 @@ class PaddlexRoutes:
 
 def answer(request: Request, problem: Problem) -> JSONResponse:
     """Return a problem in this wire's shape."""
-    status = problem.status if problem.status in (400, 401, 404, 405, 413, 422, 429, 500, 503) else 500
+    status = problem.status
+    if status not in STATUSES:  # what these clients do not know is their mistake still, or still not
+        status = 422 if status < 500 else 500
     if isinstance(problem, Malformed | Invalid):
         detail = f"{problem.field}: {problem.detail}" if problem.field else problem.detail
     else:

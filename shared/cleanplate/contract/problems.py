@@ -10,6 +10,7 @@ Problem
 ├── Unauthorized        401  no key, or a wrong one
 ├── Forbidden           403  a caller that may not do this
 ├── NotFound            404  no such job, task, route or file
+├── SlowBody            408  the request's body did not arrive in time
 ├── Conflict            409  the state of the job does not allow it
 │   ├── IdConflict      409  the id or idempotency key belongs to a different request
 │   ├── NotReady        409  the result is not there yet
@@ -115,6 +116,12 @@ class NotFound(Problem):
     """There is no such thing here."""
 
     code, status = "not_found", 404
+
+
+class SlowBody(Problem):
+    """The request's body did not arrive in time."""
+
+    code, status, retryable = "slow_body", 408, True
 
 
 class Conflict(Problem):

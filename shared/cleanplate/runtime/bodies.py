@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import Request
 from starlette.datastructures import UploadFile
 
-from cleanplate.contract.problems import Invalid, Malformed, TimedOut, UnsupportedMedia
+from cleanplate.contract.problems import Invalid, Malformed, SlowBody, UnsupportedMedia
 
 FILES_LIMIT = 1000
 FIELDS_LIMIT = 200
@@ -55,7 +55,7 @@ async def read_upload(request: Request, timeout_s: float, packed: tuple[str, ...
     Raises:
         Malformed: it cannot be parsed.
         UnsupportedMedia: it is neither JSON nor multipart.
-        TimedOut: it did not arrive in time.
+        SlowBody: it did not arrive in time.
     """
     kind = request.headers.get("content-type", "application/json").split(";")[0].strip().lower()
     try:
@@ -64,7 +64,7 @@ async def read_upload(request: Request, timeout_s: float, packed: tuple[str, ...
                 return await _multipart(request, packed)
             body = await request.body()
     except TimeoutError:
-        raise TimedOut(f"the body did not arrive within {timeout_s:g} s", limit=timeout_s) from None
+        raise SlowBody(f"the body did not arrive within {timeout_s:g} s", limit=timeout_s) from None
     if kind != "application/json" and not kind.endswith("+json"):
         raise UnsupportedMedia("send application/json or multipart/form-data", field="Content-Type")
     return Upload(await asyncio.to_thread(_object, body, "body"))

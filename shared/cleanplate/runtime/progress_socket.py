@@ -43,12 +43,13 @@ class ProgressSocket:
         """Greet the client, follow the task (None: all of the caller's), and obey its commands until it leaves."""
         await self._websocket.accept()
         try:
+            if task_id is None and after is None:  # before the greeting, so that all that follows it is told
+                after = await self._board.call(self._board.store.last_position)
             await self._say("connection_established", connection_id=uuid.uuid4().hex, task_id=task_id)
             if task_id is not None:
                 self._feed(task_id, partial(self._follow, task_id, after))
             else:
-                newest = await self._board.call(self._board.store.last_position)
-                self._feed("", partial(self._follow_all, newest if after is None else after))
+                self._feed("", partial(self._follow_all, after or 0))
             await self._socket.serve(self._commands(), self._error)
         except WebSocketDisconnect:
             pass

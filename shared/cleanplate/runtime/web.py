@@ -26,6 +26,7 @@ from cleanplate.contract.problems import Invalid, Problem, TooLarge
 from cleanplate.runtime import logs
 from cleanplate.runtime.access import Keys
 from cleanplate.runtime.metrics import Metrics
+from cleanplate.runtime.openapi import PROBE, PROBLEMS, Described
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ def create_app(
         async with running():
             yield
 
-    app = FastAPI(title=title, version=version, lifespan=lifespan)
+    app = Described(title=title, version=version, lifespan=lifespan, responses=PROBLEMS)
     app.state.keys = keys
     app.state.shapes = dict(shapes)
     app.add_exception_handler(Problem, _answer_problem)
@@ -147,6 +148,8 @@ def answer(problem: Problem) -> JSONResponse:
         headers["Retry-After"] = str(max(1, round(problem.retry_after_s)))
     if isinstance(problem, problems.Unauthorized):
         headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(problem, problems.SlowBody):
+        headers["Connection"] = "close"  # or the rest of the body would hold the connection as long as it trickles in
     instance = f"urn:request:{logs.request_id.get()}" if logs.request_id.get() else None
     return _ProblemResponse(problem.body(instance), problem.status, headers=headers)
 
@@ -156,7 +159,7 @@ def _add_probes(app: FastAPI, metrics: Metrics, checks: Mapping[str, Check]) -> 
     async def livez() -> dict[str, str]:
         return {"status": "alive"}
 
-    @app.get("/readyz", tags=["operation"], summary="Can it take work? 503 until then")
+    @app.get("/readyz", tags=["operation"], summary="Can it take work? 503 until then", responses=PROBE)
     async def readyz() -> JSONResponse:
         found: dict[str, str] = {}
         ready = True

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
 
-from cleanplate.contract.problems import Invalid, Malformed, Problem, TimedOut, UnsupportedMedia
+from cleanplate.contract.problems import Invalid, Malformed, Problem, SlowBody, UnsupportedMedia
 from cleanplate.runtime.bodies import Upload, read_upload
 
 
@@ -92,7 +92,7 @@ async def test_a_body_that_does_not_arrive_times_out(kind: str) -> None:
         await stalled.wait()
         return {"type": "http.request"}
 
-    with pytest.raises(TimedOut, match=r"within 0\.05 s"):
+    with pytest.raises(SlowBody, match=r"within 0\.05 s"):
         await read(posted(content=b"", headers={"content-type": kind}), receive)
 
 

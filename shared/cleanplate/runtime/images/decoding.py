@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import ImageFile
 
-from cleanplate.contract.problems import Invalid, TooLarge
+from cleanplate.contract.problems import Invalid, Problem, TooLarge
 from cleanplate.runtime.images import exif
 from cleanplate.runtime.images.formats import DAMAGE, bare, damage_reported, opened, sniff
 from cleanplate.runtime.images.pictures import Picture, PictureLimits, Pixels
@@ -53,11 +53,11 @@ def probe(data: bytes, limits: PictureLimits) -> Header:
     return _checked(data, limits)[1]
 
 
-def decode(data: bytes, limits: PictureLimits) -> Picture:
+def decode(data: bytes, limits: PictureLimits, *, field: str = "image") -> Picture:
     """Decode a picture as displayed: the first frame or page, EXIF orientation applied, 8 bits a sample.
 
     16-bit samples are divided by 257 and rounded. CMYK is converted by its profile, which is dropped then; every other
-    profile is kept and the values are left alone.
+    profile is kept and the values are left alone. A problem names the request's `field`.
 
     Raises:
         Malformed: not a picture, or a broken or truncated one.
@@ -65,10 +65,14 @@ def decode(data: bytes, limits: PictureLimits) -> Picture:
         TooLarge: over `max_bytes`, `max_side` or `max_pixels`.
         Invalid: it has several frames or pages and `animated` is "refuse".
     """
-    image, header = _checked(data, limits)
-    with damage_reported():
-        image, found = _loaded(image, header.format, data)
-        text = _text(image)
+    try:
+        image, header = _checked(data, limits)
+        with damage_reported():
+            image, found = _loaded(image, header.format, data)
+            text = _text(image)
+    except Problem as problem:
+        problem.field = field
+        raise
     orientation, kept_exif = exif.settle(_raw_exif(image))
     return Picture(
         rgb=_turned(found.rgb, orientation),
