@@ -146,7 +146,7 @@ def test_a_mask_of_another_size(inpaint: Inpaint, size: tuple[int, int]) -> None
 
 
 BOX = {"x": 20, "y": 30, "width": 40, "height": 10}
-NOT_REGIONS = {
+NOT_REGIONS: dict[str, Any] = {
     "missing": ...,
     "null": None,
     "none at all": [],
@@ -210,7 +210,7 @@ def test_regions_that_are_none(inpaint: Inpaint, name: str, case: str) -> None:
         assert (problem["field"], problem["index"], problem["code"]) == ("regions[1]", 1, "region_outside")
 
 
-WRONG = {
+WRONG: dict[str, list[Any]] = {
     "sd_seed": [-2, 2**32, HUGE, 1.5, "x", [], None],
     "sd_steps": [0, 1001, "many", {}],
     "sd_strength": [-0.1, 1.1, float("nan"), "strong"],
@@ -229,8 +229,8 @@ WRONG = {
     "output_format": ["bmp", "PNG ", 5, None],
     "quality": [0, 101, "best", 1.5, float("nan")],
 }
-WRONG_JSON = {"include_image": ["perhaps", 2, None, []]}
-WRONG_TASK = {
+WRONG_JSON: dict[str, list[Any]] = {"include_image": ["perhaps", 2, None, []]}
+WRONG_TASK: dict[str, list[Any]] = {
     "task_id": [5, "", "..", "a/b", "a\\b", ".a", "a" * 101, "a b", "é", "a\n", "\0", "\ud800", "%2e%2e", ["a"]],
     "enable_progress": ["perhaps", 2, None],
     "progress_interval": [-1, 3601, float("nan"), float("inf"), "fast", None],

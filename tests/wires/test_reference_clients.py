@@ -83,7 +83,7 @@ class _AsyncFile:
     """What stands in for the one call of aiofiles that is used."""
 
     def __init__(self, path: str, mode: str):
-        self._open: Callable[[], IO[bytes]] = partial(open, path, mode)
+        self._open: Callable[[], IO[Any]] = partial(open, path, mode)
 
     async def __aenter__(self) -> _AsyncFile:
         self._file = await asyncio.to_thread(self._open)
@@ -95,7 +95,8 @@ class _AsyncFile:
         self._file.close()
 
     async def read(self) -> bytes:
-        return await asyncio.to_thread(lambda: self._file.read())
+        data: bytes = await asyncio.to_thread(self._file.read)
+        return data
 
 
 @pytest.fixture
