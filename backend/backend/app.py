@@ -17,7 +17,6 @@ from backend.routes.jobs import JobRoutes
 from backend.routes.sockets import SocketRoutes
 from backend.settings import BackendSettings
 from cleanplate.runtime import callbacks, service
-from cleanplate.runtime.board import Board
 from cleanplate.runtime.dispatch.local import LocalDispatcher
 from cleanplate.runtime.jobs import Job, State, iso
 from cleanplate.runtime.links import Links
@@ -31,7 +30,7 @@ COURIERS = 32
 def make_app(settings: BackendSettings) -> FastAPI:
     """Return the application. Blocking: opens the job store."""
     board = service.open_board(KIND, settings)
-    promises = Board(callbacks.KIND, board.store, board.files, queue_limit=settings.queue_limit)
+    promises = callbacks.open_board(board)
     metrics = Metrics("backend")
     metrics.watch(list, [board])
     links = Links(settings.public_url, settings.proxies())

@@ -15,7 +15,6 @@ from fastapi import FastAPI, Query, WebSocket
 import cleanplate
 from cleanplate.runtime import callbacks, service
 from cleanplate.runtime.access import Owner
-from cleanplate.runtime.board import Board
 from cleanplate.runtime.dispatch.local import LocalDispatcher
 from cleanplate.runtime.jobs import Job
 from cleanplate.runtime.lane import Lane
@@ -81,7 +80,7 @@ def _parts(settings: InpaintSettings, loader: Callable[..., Inpainter]) -> Parts
         eraser=Eraser(models, settings.picture_limits(), settings.longest_window()),
         lane=Lane("inpaint", settings.workers, settings.sync_queue),
         board=board,
-        promises=Board(callbacks.KIND, board.store, board.files, queue_limit=settings.queue_limit),
+        promises=callbacks.open_board(board),
         links=Links(settings.public_url, settings.proxies()),
         outbound=Outbound(AddressFilter(allow_private=settings.allow_private_urls)),
         pace=Pace(),

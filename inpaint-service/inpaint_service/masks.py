@@ -112,15 +112,27 @@ def feather(mask: Mask, feather_px: float) -> NDArray[np.float32]:
     return share
 
 
-def _region_patch(index: int, region: Region, size: tuple[int, int], options: MaskOptions) -> Patch:
+def check_regions(regions: Sequence[Region], size: tuple[int, int], mode: MaskMode) -> None:
+    """Raise what `mask_from_regions` would raise, without painting anything."""
+    for index, region in enumerate(regions):
+        _checked_mode(index, region, size, mode)
+
+
+def _checked_mode(index: int, region: Region, size: tuple[int, int], mode: MaskMode) -> MaskMode:
+    """Return how the region is to be painted."""
     height, width = size
-    mode = region.mask_mode or options.mode
+    mode = region.mask_mode or mode
     if mode == "stroke":
         raise Invalid("stroke masks are not available in this build; use auto, box or polygon", field="mask_mode")
     visible = geometry.clip_polygon(region.outline, width, height)
     if not visible or geometry.area(visible) <= 0:
         detail = f"region {index} lies outside the picture of {width} x {height} pixels or has no area"
-        raise RegionOutside(detail, field=f"regions[{index}]", index=index)
+        raise RegionOutside(detail, field=f"regions.{index}", index=index)
+    return mode
+
+
+def _region_patch(index: int, region: Region, size: tuple[int, int], options: MaskOptions) -> Patch:
+    mode = _checked_mode(index, region, size, options.mode)
     name = str(index) if region.id is None else region.id
     draw = _box_patch if mode == "box" or (mode == "auto" and _is_upright(region)) else _polygon_patch
     return draw(region, size, options.dilation_px(region), name)

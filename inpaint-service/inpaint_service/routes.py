@@ -13,7 +13,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 import cleanplate
-from cleanplate.contract.problems import Conflict, EngineUnavailable, NotReady
+from cleanplate.contract.problems import Conflict, EngineUnavailable, NotReady, RegionOutside
 from cleanplate.runtime import callbacks
 from cleanplate.runtime.access import Owner
 from cleanplate.runtime.bodies import read_upload
@@ -28,7 +28,7 @@ from inpaint_service.tasks import KIND, RESULT, new_task, result_url_path
 from inpaint_service.wire import JsonParams, Order, Params, TaskParams, body_schema, read_order
 from inpaint_service.wires.iopaint import model_info
 
-FORMATS = ["png", "jpeg", "webp", "bmp", "gif", "tiff"]
+FORMATS = ["png", "jpeg", "webp", "bmp", "gif", "tiff", "avif"]
 IDS_SHOWN = 1000
 
 
@@ -211,6 +211,7 @@ class Routes:
             "X-Model": done["model"],
             "X-Mask-Mode": done["mask_mode"],
             "X-Unchanged-Outside-Mask": str(done["lossless"]).lower(),
+            **(self._parts.fallback_header() if done["model"] == self._parts.models.name else {}),
             **_diffusion(done.get("seed"), done.get("ignored", ())),
         }
         return Response(data, media_type=done["media_type"], headers=headers)
@@ -224,7 +225,7 @@ class Routes:
     async def tasks(self, owner: Owner) -> dict[str, Any]:
         """Count the tasks and name those that have not ended."""
         board = self._parts.board
-        counts = await board.call(board.store.counts, KIND)
+        counts = await board.call(board.store.counts, KIND, owner)
         active = await board.call(
             board.store.list_jobs, kind=KIND, owner=owner, states=tuple(ACTIVE), before=None, limit=IDS_SHOWN
         )
@@ -252,8 +253,14 @@ class Routes:
         return Response(encode(blank, blank.rgb).data, media_type="image/png", headers=headers)
 
     def _check(self, order: Order) -> None:
-        """Refuse at once what would fail later: an unreadable header, a model that is not there."""
-        probe(order.image, self._parts.settings.picture_limits())
+        """Refuse at once what would fail later: an unreadable header, a region outside, a model that is not there."""
+        header = probe(order.image, self._parts.settings.picture_limits())
+        try:
+            masks.check_regions(order.regions, (header.height, header.width), order.params.mask_mode)
+        except RegionOutside:
+            if header.format != "PNG":  # the one kind whose header may come before its orientation
+                raise
+            masks.check_regions(order.regions, self._parts.eraser.open(order).size, order.params.mask_mode)
         self._parts.models.check(order.params.model)
 
     async def _order(self, request: Request, params: type[Params], *, mask: bool = False) -> Order:

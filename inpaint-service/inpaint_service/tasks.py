@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import json
 import time
 from typing import Any
+
+from pydantic import TypeAdapter
 
 from cleanplate.contract.messages import Region
 from cleanplate.runtime.board import Board
@@ -17,9 +21,11 @@ from inpaint_service.loads import Loads
 from inpaint_service.wire import Order, TaskParams
 
 KIND = "inpaint"
-IMAGE, RESULT = "image", "result"
+IMAGE, REGIONS, RESULT = "image", "regions.json", "result"
 PREPARED, MASKED, INPAINTED, ENCODED = 0.05, 0.15, 0.90, 0.99
 NEWEST_SHARE = 0.3
+
+_REGIONS = TypeAdapter(list[Region])
 
 
 class Pace:
@@ -38,8 +44,9 @@ def new_task(order: Order, task_id: str, owner: str) -> tuple[NewJob, dict[str, 
     """Return the job and the files of an order."""
     assert isinstance(order.params, TaskParams)
     params = order.params.model_dump(mode="json")
-    params["regions"] = [region.model_dump(mode="json") for region in order.regions]
-    return NewJob(task_id, KIND, params, order.digest(), owner), {IMAGE: order.image}
+    params["region_count"] = len(order.regions)  # the regions may be thousands: a file, not a column
+    regions = json.dumps([region.model_dump(mode="json") for region in order.regions])
+    return NewJob(task_id, KIND, params, order.digest(), owner), {IMAGE: order.image, REGIONS: regions.encode()}
 
 
 class Tasks:
@@ -72,9 +79,8 @@ class Tasks:
         self._pace.add(outcome.seconds)
 
     async def _order(self, run: Run) -> Order:
-        params = dict(run.job.params)
-        regions = tuple(Region.model_validate(region) for region in params.pop("regions"))
-        return Order(await run.get(IMAGE), TaskParams.model_validate(params), regions)
+        regions = await asyncio.to_thread(_REGIONS.validate_json, await run.get(REGIONS))
+        return Order(await run.get(IMAGE), TaskParams.model_validate(run.job.params), tuple(regions))
 
     async def _repaint(self, run: Run, work: Work, regions: int) -> None:
         total, open_units = len(work.steps), _open_units(work)

@@ -12,7 +12,9 @@ from backend.cli.terminal import Terminal
 
 PACKAGES = ("shared/cleanplate", "ocr-service/ocr_service", "inpaint-service/inpaint_service", "backend/backend")
 LOOKED_AT = (*PACKAGES, "tests", "examples", "cleanplate")
-ROUNDS = {"unit": ("tests/unit", "tests/promises"), "live": ("tests/wires", "tests/e2e")}
+FAST = ("tests/unit", "tests/promises")
+LIVE = (("tests/wires",), ("tests/e2e",))
+ALONE = LIVE[1:]  # these start the real services, which take all there is
 
 _NOTHING_SELECTED = 5  # pytest's exit code
 
@@ -40,7 +42,7 @@ def test(root: Path, unit_only: bool, arguments: Sequence[str], terminal: Termin
     codes = [lint(root, terminal)]
     tested = []
     for folders in _rounds(root, unit_only, arguments):
-        spread = ["-n", "auto"] if folders == ROUNDS["unit"] else []
+        spread = ["-n", "auto"] if folders and folders not in ALONE else []
         code = _run(root, ["pytest", *folders, *spread, *arguments], terminal)
         tested.append(code)
         codes.append(0 if code == _NOTHING_SELECTED else code)
@@ -53,8 +55,8 @@ def test(root: Path, unit_only: bool, arguments: Sequence[str], terminal: Termin
 def _rounds(root: Path, unit_only: bool, arguments: Sequence[str]) -> list[tuple[str, ...]]:
     if any((root / argument.partition("::")[0]).exists() for argument in arguments if argument[:1] != "-"):
         return [()]
-    names = ["unit"] if unit_only else ["unit", "live"]
-    rounds = [tuple(folder for folder in ROUNDS[name] if (root / folder).is_dir()) for name in names]
+    chosen = [FAST] if unit_only else [FAST, *LIVE]
+    rounds = [tuple(folder for folder in folders if (root / folder).is_dir()) for folders in chosen]
     return [folders for folders in rounds if folders]
 
 

@@ -48,16 +48,30 @@ class Wakeups:
         for wakeup in self._listeners.get(topic, ()):
             wakeup.set()
 
+    def notify_queues(self) -> None:
+        """Wake whoever claims jobs, of any kind."""
+        for topic in [topic for topic in self._listeners if topic.startswith("queue:")]:
+            self.notify(topic)
+
 
 class Board:
     """One kind of jobs, their log and their files, for one service."""
 
-    def __init__(self, kind: str, store: JobStore, files: JobFiles, *, queue_limit: int = 1000, poll_s: float = POLL_S):
+    def __init__(
+        self,
+        kind: str,
+        store: JobStore,
+        files: JobFiles,
+        *,
+        queue_limit: int = 1000,
+        poll_s: float = POLL_S,
+        wakeups: Wakeups | None = None,
+    ):
         self.kind = kind
         self.store = store
         self.files = files
         self.queue_limit = queue_limit
-        self.wakeups = Wakeups()
+        self.wakeups = wakeups or Wakeups()
         self._poll_s = poll_s
         self._pool = ThreadPoolExecutor(4, thread_name_prefix="store")
 
@@ -181,5 +195,6 @@ class Board:
         self.wakeups.notify("")
         if job.final:
             self.wakeups.notify(f"end:{job.id}")
+            self.wakeups.notify_queues()  # some job may wait for this one
         if job.state is State.QUEUED:
             self.wakeups.notify(f"queue:{job.kind}")

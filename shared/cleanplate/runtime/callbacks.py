@@ -28,6 +28,11 @@ Post = Callable[[str, dict[str, Any]], Awaitable[int]]
 """Posts a body to a URL, signed, and returns the HTTP status; raises a Problem when nothing answered."""
 
 
+def open_board(jobs: Board) -> Board:
+    """Return the board of the promises about these jobs, in the same store."""
+    return Board(KIND, jobs.store, jobs.files, queue_limit=jobs.queue_limit, wakeups=jobs.wakeups)
+
+
 def promise(job: NewJob, url: str) -> NewJob:
     """Return the job that will post the end of this one to the URL, to be submitted in the same transaction."""
     name = hashlib.sha256(job.id.encode()).hexdigest()

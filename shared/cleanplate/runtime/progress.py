@@ -42,7 +42,7 @@ def task_view(job: Job, now: float) -> dict[str, Any]:
         "overall_progress": _percent(job.progress),
         "stage_progress": 100.0 if job.state is State.SUCCEEDED else _percent(job.detail.get("stage_progress", 0.0)),
         "current_region": job.detail.get("region", 0),
-        "total_regions": job.detail.get("regions", len(job.params.get("regions") or ())),
+        "total_regions": job.detail.get("regions", job.params.get("region_count", 0)),
         "message": job.error["detail"] if job.error else job.detail.get("message", WORDS[job.state]),
         "elapsed_time": round(running_s, 3),
         "estimated_remaining": None if job.final else job.detail.get("eta_s"),

@@ -232,11 +232,11 @@ class _Context:
         async def receive_limited() -> Message:
             nonlocal seen
             if too_long:
-                raise TooLarge(f"the body has {announced[:18]} bytes", field="body", limit_bytes=self._limit_bytes)
+                raise TooLarge(f"the body has {announced[:18]} bytes", field="body", limit=self._limit_bytes)
             message = await receive()
             seen += len(message.get("body", b""))
             if seen > self._limit_bytes:
-                raise TooLarge("the body is too long", field="body", limit_bytes=self._limit_bytes)
+                raise TooLarge("the body is too long", field="body", limit=self._limit_bytes)
             return message
 
         return receive_limited

@@ -12,7 +12,7 @@ from cleanplate.contract.problems import EngineUnavailable
 from cleanplate.runtime.jobs import Job, State
 from cleanplate.runtime.progress import WORDS, message, snapshot, task_view, word
 
-WAITING = Job("t", "inpaint", "", State.QUEUED, {"regions": [1, 2]}, "d", 0, 1, 0, 100.0, stage="queued")
+WAITING = Job("t", "inpaint", "", State.QUEUED, {"region_count": 2}, "d", 0, 1, 0, 100.0, stage="queued")
 DETAIL = {"stage_progress": 0.5, "region": 1, "regions": 2, "message": "step 1", "eta_s": 4.0}
 RUNNING = replace(
     WAITING, state=State.RUNNING, seq=4, stage="inpainting", progress=0.333333, detail=DETAIL, started_at=110.0

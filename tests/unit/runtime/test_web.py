@@ -201,7 +201,7 @@ async def test_a_body_over_the_limit_is_refused_announced_or_streamed(path: str)
         assert (await http.post(path, content=pieces(LIMIT))).json() == LIMIT
         for content in (b"x" * (LIMIT + 1), pieces(LIMIT + 100), pieces(100 * LIMIT)):
             answer = await http.post(path, content=content)
-            assert (answer.status_code, answer.json()["limit_bytes"]) == (413, LIMIT)
+            assert (answer.status_code, answer.json()["limit"]) == (413, LIMIT)
 
 
 async def test_an_announced_body_is_refused_before_any_of_it_is_read() -> None:

@@ -33,8 +33,8 @@ class JobStore(Protocol):
     ) -> list[Job]:
         """Return jobs, newest first; `before` is the (created_at, id) of the last one of the page before."""
 
-    def counts(self, kind: str) -> dict[State, int]:
-        """Return how many jobs of the kind are in each state."""
+    def counts(self, kind: str, owner: str | None = None) -> dict[State, int]:
+        """Return how many jobs of the kind, of one owner or of all, are in each state."""
 
     def position(self, job: Job) -> int:
         """Return how many queued jobs are ahead of this one, 0 when it is next or no longer waits."""

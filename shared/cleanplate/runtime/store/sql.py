@@ -70,8 +70,10 @@ class SqlStore:
         with self._engine.connect() as connection:
             return [_job(row) for row in connection.execute(query)]
 
-    def counts(self, kind: str) -> dict[State, int]:
+    def counts(self, kind: str, owner: str | None = None) -> dict[State, int]:
         query = sa.select(jobs.c.state, sa.func.count()).where(jobs.c.kind == kind).group_by(jobs.c.state)
+        if owner is not None:
+            query = query.where(jobs.c.owner == owner)
         with self._engine.connect() as connection:
             found = {State(state): int(number) for state, number in connection.execute(query)}
         return {state: found.get(state, 0) for state in State}
@@ -197,10 +199,12 @@ class SqlStore:
         if change.state is not None and change.state not in TRANSITIONS[job.state]:
             raise Finished(f"the job is {job.state.value}", state=job.state.value)
         now = self._clock()
-        job = replace(job, seq=job.seq + 1, **_changes(job, change, now))
-        data = {**change.data, "progress": job.progress} if "progress" in change.data else change.data
-        job = replace(job, detail=data) if change.progress is not None else job
-        connection.execute(sa.update(jobs).where(jobs.c.id == job.id).values(**_columns(job)))
+        changes = {"seq": job.seq + 1, **_changes(job, change, now)}
+        data = {**change.data, "progress": changes["progress"]} if "progress" in change.data else change.data
+        if change.progress is not None:
+            changes["detail"] = data
+        job = replace(job, **changes)
+        connection.execute(sa.update(jobs).where(jobs.c.id == job.id).values(**{**changes, "state": job.state.value}))
         entry = {"job_id": job.id, "seq": job.seq, "kind": job.kind, "owner": job.owner, "type": change.type}
         insert = sa.insert(events).values(**entry, at=now, data=data).returning(events.c.position)
         position = connection.execute(insert).scalar_one()
