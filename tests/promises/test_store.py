@@ -181,6 +181,18 @@ def test_a_forgotten_job_is_gone_and_says_so(store: JobStore, clock: Clock) -> N
         store.get("never")
 
 
+def test_the_ids_of_removed_jobs_are_let_go_in_the_end(store: JobStore, clock: Clock) -> None:
+    job = claimed(store)
+    store.record("a", Change("succeeded", state=State.SUCCEEDED, result={}), attempt=job.attempt)
+    store.forget("a")
+    store.prune(clock.now)
+    with pytest.raises(Expired):
+        store.get("a")
+    store.prune(clock.now + 1)
+    with pytest.raises(NotFound):
+        store.get("a")
+
+
 def test_a_list_is_paged_without_doubles(store: JobStore, clock: Clock) -> None:
     for number in range(7):
         store.submit(new(f"job{number}"), 100)

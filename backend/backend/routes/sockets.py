@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Annotated
@@ -20,7 +21,9 @@ from cleanplate.runtime.streams import Socket
 
 After = Annotated[int | None, Query(ge=0, le=2**53)]
 
-POLICY_VIOLATION = 1008
+NORMAL, POLICY_VIOLATION, INTERNAL_ERROR = 1000, 1008, 1011
+
+log = logging.getLogger(__name__)
 
 
 class SocketRoutes:
@@ -83,6 +86,9 @@ async def _send(websocket: WebSocket, events: AsyncIterator[Event]) -> None:
         for task in (sending, listening):
             task.cancel()
         done = await asyncio.gather(sending, listening, return_exceptions=True)
-    if not isinstance(done[0], BaseException):
+    failed = isinstance(done[0], Exception) and not isinstance(done[0], WebSocketDisconnect)
+    if failed:
+        log.error("a feed of events failed", exc_info=done[0])
+    if failed or not isinstance(done[0], BaseException):
         with suppress(RuntimeError, WebSocketDisconnect):
-            await websocket.close()
+            await websocket.close(INTERNAL_ERROR if failed else NORMAL)

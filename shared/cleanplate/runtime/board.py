@@ -23,6 +23,7 @@ T = TypeVar("T")
 PAGE = 500
 POLL_S = 2.0
 SUBMIT_GRACE_S = 60.0
+IDS_KEPT_S = 30 * 86_400.0  # a removed job is answered with 410 for so long, then with 404
 
 
 class Wakeups:
@@ -155,6 +156,7 @@ class Board:
 
     async def sweep(self, finished_before: float, limit_bytes: int) -> int:
         """Remove ended jobs that are too old, then the oldest while their files exceed `limit_bytes` (0: no limit)."""
+        await self.call(self.store.prune, finished_before - IDS_KEPT_S)
         removed = 0
         for job_id in await self.call(self.store.expired, finished_before, PAGE):
             removed += await self.forget(job_id)

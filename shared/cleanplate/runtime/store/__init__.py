@@ -77,6 +77,9 @@ class JobStore(Protocol):
     def forget(self, job_id: str) -> None:
         """Remove the job and its events, keeping only that it was here."""
 
+    def prune(self, removed_before: float) -> None:
+        """Let go of the ids of jobs that were removed before that time."""
+
     def check(self) -> None:
         """Raise if the store does not answer."""
 

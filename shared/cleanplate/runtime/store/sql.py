@@ -155,6 +155,10 @@ class SqlStore:
             if connection.execute(sa.delete(jobs).where(jobs.c.id == job_id)).rowcount:
                 connection.execute(sa.insert(forgotten).values(id=job_id, at=self._clock()))
 
+    def prune(self, removed_before: float) -> None:
+        with self._write() as connection:
+            connection.execute(sa.delete(forgotten).where(forgotten.c.at < removed_before))
+
     def check(self) -> None:
         with self._engine.connect() as connection:
             connection.execute(sa.select(1))
