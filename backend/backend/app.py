@@ -76,9 +76,16 @@ def make_app(settings: BackendSettings) -> FastAPI:
         checks={"store": store_answers},
         running=running,
     )
+    app.add_api_route("/", _root, methods=["GET"], tags=["about"])
     app.include_router(JobRoutes(board, outbound, links, settings).router)
     app.include_router(SocketRoutes(board, links).router)
     return app
+
+
+async def _root() -> dict[str, str]:
+    """Say what this is."""
+    about = {"name": "cleanplate backend", "version": cleanplate.__version__, "status": "running"}
+    return {**about, "docs": "/docs", "jobs": "/api/v1/jobs"}
 
 
 def _pipeline(settings: BackendSettings, session: aiohttp.ClientSession) -> Pipeline:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 
 from cleanplate.contract.problems import EngineUnavailable
@@ -34,7 +33,6 @@ class Parts:
 
     async def model_ready(self) -> str:
         """Return which model works, or will when it is called for. Raises EngineUnavailable while there is none."""
-        await asyncio.sleep(0)
         if not self.models.started or self.models.state == "error":
             raise EngineUnavailable(f"the model is {self.models.state}")
         fallback = f", instead of {self.settings.model}: {self.models.fallback}" if self.models.fallback else ""
