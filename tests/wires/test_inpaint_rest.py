@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import queue
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -501,3 +502,10 @@ def test_a_callback_to_a_private_address_is_refused_unless_allowed(inpaint: Inpa
         answer = inpaint.post("/api/v1/inpaint-regions-async", order(callback_url=url))
         assert (answer.status_code, answer.json()["code"]) == (422, "address_refused")
         assert answer.json()["field"] == "callback_url"
+
+
+@pytest.mark.parametrize("page", ["/docs", "/redoc"])
+def test_the_documentation_needs_no_other_host(inpaint: Inpaint, page: str) -> None:
+    needed = re.findall(r'(?:src|href)="([^"]+)"', inpaint.get(page).text)
+    assert needed
+    assert [inpaint.get(address).status_code for address in needed] == [200] * len(needed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 
 EXAMPLE_PNG = (
     "iVBORw0KGgoAAAANSUhEUgAAAEAAAAAgCAAAAACH9iFYAAAALklEQVR42mO8w0AZYGIYNWDUACoY"
@@ -39,14 +40,18 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 """For `responses` of an application or a router."""
 
 
-class Described(FastAPI):
-    """An application whose routes may end in a problem."""
+def described(**about: Any) -> FastAPI:
+    """Return an application whose routes may end in a problem, and whose /docs needs no public address."""
+    app = FastAPIOffline(**about)
+    plain = app.openapi
 
-    def openapi(self) -> dict[str, Any]:
-        """Return the OpenAPI description, with the schema of problems."""
-        described = super().openapi()
-        described.setdefault("components", {}).setdefault("schemas", {})["Problem"] = PROBLEM_SCHEMA
-        return described
+    def openapi() -> dict[str, Any]:
+        page = plain()
+        page.setdefault("components", {}).setdefault("schemas", {})["Problem"] = PROBLEM_SCHEMA
+        return page
+
+    app.openapi = openapi  # type: ignore[method-assign]  # the documented way to extend it
+    return app
 
 
 def answers(*media_types: str, status: int = 200, description: str = "As asked") -> dict[int | str, dict[str, Any]]:

@@ -26,7 +26,7 @@ from cleanplate.contract.problems import Invalid, Problem, TooLarge
 from cleanplate.runtime import logs
 from cleanplate.runtime.access import Keys
 from cleanplate.runtime.metrics import Metrics
-from cleanplate.runtime.openapi import PROBE, PROBLEMS, Described
+from cleanplate.runtime.openapi import PROBE, PROBLEMS, described
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ def create_app(
         async with running():
             yield
 
-    app = Described(title=title, version=version, lifespan=lifespan, responses=PROBLEMS)
+    app = described(title=title, version=version, lifespan=lifespan, responses=PROBLEMS)
     app.state.keys = keys
     app.state.shapes = dict(shapes)
     app.add_exception_handler(Problem, _answer_problem)
