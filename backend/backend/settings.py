@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from cleanplate.runtime.images import PictureLimits
 from cleanplate.runtime.settings import JobSettings
 
 PREFIXES = ("BACKEND_",)
@@ -30,25 +28,7 @@ class BackendSettings(JobSettings):
         300.0, gt=0, description="How long a service that is down or busy is asked again before the job fails."
     )
     call_timeout_s: float = Field(300.0, gt=0, description="Longest time for one call to a service.")
-    max_file_size: int = Field(52_428_800, ge=1, description="Largest picture file, in bytes.")
-    max_image_size: int = Field(0, ge=0, description="Longest side of a picture, in px; 0: no limit.")
-    max_pixels: int = Field(150_000_000, ge=1, description="Largest picture, in pixels.")
-    animated: Literal["first", "refuse"] = Field(
-        "first", description="Whether the first frame of an animated picture is taken, or the picture is refused."
-    )
-    public_url: str = Field("", description="The backend's address as clients see it.")
-    trusted_proxies: str = Field("", description="Proxies whose X-Forwarded-* headers count: addresses or networks.")
-    callback_secret: SecretStr = Field(SecretStr(""), description="Key that callbacks are signed with.")
-    callback_tries: int = Field(8, ge=1, le=20, description="Attempts to deliver a callback.")
-
-    def picture_limits(self) -> PictureLimits:
-        """Return the limits that a picture must keep."""
-        return PictureLimits(self.max_file_size, self.max_image_size, self.max_pixels, self.animated)
 
     def body_limit(self) -> int:
         """Return the largest request body: a picture in base64, and the rest."""
         return int(self.max_file_size * 4 / 3) + 1_000_000
-
-    def proxies(self) -> list[str]:
-        """Return the trusted proxies."""
-        return [proxy.strip() for proxy in self.trusted_proxies.split(",") if proxy.strip()]

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import AliasChoices, Field
 from pydantic_settings import SettingsConfigDict
 
-from cleanplate.runtime.images import PictureLimits
 from cleanplate.runtime.settings import JobSettings
 
 PREFIXES = ("INPAINT_", "IOPAINT_")
@@ -89,11 +88,7 @@ class InpaintSettings(JobSettings):
     max_file_size: int = Field(
         52_428_800, ge=1, description="Largest picture file, in bytes.", validation_alias=AliasChoices("MAX_FILE_SIZE")
     )
-    max_pixels: int = Field(150_000_000, ge=1, description="Largest picture, in pixels.")
     max_regions: int = Field(10_000, ge=1, description="Regions in one request.")
-    animated: Literal["first", "refuse"] = Field(
-        "first", description="Whether the first frame of an animated picture is taken, or the picture is refused."
-    )
     request_timeout: float = Field(
         300.0,
         gt=0,
@@ -110,22 +105,11 @@ class InpaintSettings(JobSettings):
     public_url: str = Field(
         "", description="This service's address as clients see it.", validation_alias=AliasChoices("PUBLIC_URL")
     )
-    trusted_proxies: str = Field("", description="Proxies whose X-Forwarded-* headers count: addresses or networks.")
-    callback_secret: SecretStr = Field(SecretStr(""), description="Key that callbacks are signed with.")
-    callback_tries: int = Field(8, ge=1, le=20, description="Attempts to deliver a callback.")
 
     def longest_window(self) -> int:
         """Return the longest side of a window, in px."""
         return self.window_side // 2 if self.low_mem else self.window_side
 
-    def picture_limits(self) -> PictureLimits:
-        """Return the limits that a picture must keep."""
-        return PictureLimits(self.max_file_size, self.max_image_size, self.max_pixels, self.animated)
-
     def body_limit(self) -> int:
         """Return the largest request body: a picture and a mask in base64, and the rest."""
         return int(self.max_file_size * 4 / 3) * 2 + 2_000_000
-
-    def proxies(self) -> list[str]:
-        """Return the trusted proxies."""
-        return [proxy.strip() for proxy in self.trusted_proxies.split(",") if proxy.strip()]

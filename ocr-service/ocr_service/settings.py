@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from cleanplate.runtime.images import PictureLimits
 from cleanplate.runtime.settings import ServiceSettings
 from ocr_service.engines import DEFAULT
 
@@ -29,22 +27,12 @@ class OcrSettings(ServiceSettings):
     waiting: int = Field(64, ge=0, description="Requests that may wait for an engine; more are refused with 429.")
     request_timeout_s: float = Field(300.0, gt=0, description="Longest time for a request.")
     fetch_timeout_s: float = Field(30.0, gt=0, description="Longest time to fetch an input by its URL.")
-    max_file_size: int = Field(52_428_800, ge=1, description="Largest file, in bytes.")
-    max_image_size: int = Field(0, ge=0, description="Longest side of a picture, in px; 0: no limit.")
-    max_pixels: int = Field(150_000_000, ge=1, description="Largest picture or page, in pixels.")
     max_pages: int = Field(100, ge=1, description="Pages of one PDF.")
     pdf_dpi: int = Field(200, ge=18, le=1200, description="Pixels per inch at which PDF pages are rendered.")
-    animated: Literal["first", "refuse"] = Field(
-        "first", description="Whether the first frame of an animated picture is taken, or the picture is refused."
-    )
 
     def lane_count(self) -> int:
         """Return how many copies of the engine there shall be."""
         return self.lanes or len(os.sched_getaffinity(0))
-
-    def picture_limits(self) -> PictureLimits:
-        """Return the limits that a picture must keep."""
-        return PictureLimits(self.max_file_size, self.max_image_size, self.max_pixels, self.animated)
 
     def body_limit(self) -> int:
         """Return the largest request body: a file in base64, and the rest."""

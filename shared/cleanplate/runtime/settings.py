@@ -13,6 +13,7 @@ from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, Validation
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from cleanplate.runtime.access import Keys, is_loopback
+from cleanplate.runtime.images import PictureLimits
 from cleanplate.runtime.web import invalid
 
 S = TypeVar("S", bound="ServiceSettings")
@@ -42,6 +43,16 @@ class ServiceSettings(BaseSettings):
     allow_private_urls: bool = Field(
         False, description="Let URL inputs and callbacks reach private, loopback and link-local addresses."
     )
+    max_file_size: int = Field(52_428_800, ge=1, description="Largest picture or other file, in bytes.")
+    max_image_size: int = Field(0, ge=0, description="Longest side of a picture, in px; 0: no limit.")
+    max_pixels: int = Field(150_000_000, ge=1, description="Largest picture or page, in pixels.")
+    animated: Literal["first", "refuse"] = Field(
+        "first", description="Whether the first frame of an animated picture is taken, or the picture is refused."
+    )
+
+    def picture_limits(self) -> PictureLimits:
+        """Return the limits that a picture must keep."""
+        return PictureLimits(self.max_file_size, self.max_image_size, self.max_pixels, self.animated)
 
     def keys(self) -> list[str]:
         """Return the valid API keys."""
@@ -75,6 +86,14 @@ class JobSettings(ServiceSettings):
     retention_bytes: int = Field(
         10_000_000_000, ge=0, description="Oldest ended jobs are removed while files exceed this; 0: no limit."
     )
+    public_url: str = Field("", description="The service's address as clients see it.")
+    trusted_proxies: str = Field("", description="Proxies whose X-Forwarded-* headers count: addresses or networks.")
+    callback_secret: SecretStr = Field(SecretStr(""), description="Key that callbacks are signed with.")
+    callback_tries: int = Field(8, ge=1, le=20, description="Attempts to deliver a callback.")
+
+    def proxies(self) -> list[str]:
+        """Return the trusted proxies."""
+        return [proxy.strip() for proxy in self.trusted_proxies.split(",") if proxy.strip()]
 
     def store(self) -> str:
         """Return the URL of the job store."""
