@@ -16,6 +16,7 @@ import cleanplate
 from cleanplate.runtime import callbacks, service
 from cleanplate.runtime.access import Owner
 from cleanplate.runtime.dispatch.local import LocalDispatcher
+from cleanplate.runtime.hangs import end_when_hung
 from cleanplate.runtime.jobs import Job
 from cleanplate.runtime.lane import Lane
 from cleanplate.runtime.links import Links
@@ -69,7 +70,7 @@ def _parts(settings: InpaintSettings, loader: Callable[..., Inpainter]) -> Parts
         settings.models_kept,
         settings.model_copies,
         settings.idle_unload_s,
-        Economy(settings.precision, settings.low_mem, settings.cpu_offload),
+        Economy(settings.precision, settings.low_mem, settings.cpu_offload, settings.batch),
     )
     models = Models(choice, loader)
     board = service.open_board(KIND, settings)
@@ -77,7 +78,7 @@ def _parts(settings: InpaintSettings, loader: Callable[..., Inpainter]) -> Parts
         settings=settings,
         models=models,
         loads=Loads(models, settings.sync_queue + settings.slots),
-        eraser=Eraser(models, settings.picture_limits(), settings.longest_window()),
+        eraser=Eraser(models, settings.picture_limits(), settings.crops()),
         lane=Lane("inpaint", settings.workers, settings.sync_queue),
         board=board,
         promises=callbacks.open_board(board),
@@ -98,14 +99,16 @@ async def _running(parts: Parts) -> AsyncIterator[None]:
     courier = callbacks.Courier(board, tell, post, tries=settings.callback_tries)
     couriers = LocalDispatcher(parts.promises, courier, slots=COURIERS, lease_s=settings.lease_s)
     tasks = Tasks(parts.eraser, parts.loads, parts.lane, parts.pace)
-    dispatcher = LocalDispatcher(board, tasks, slots=settings.slots, lease_s=settings.lease_s)
-    loading = asyncio.create_task(_load(parts))
+    limit_s = settings.task_timeout_s
+    dispatcher = LocalDispatcher(board, tasks, slots=settings.slots, lease_s=settings.lease_s, limit_s=limit_s)
+    loading, watching = asyncio.create_task(_load(parts)), asyncio.create_task(end_when_hung(parts.lane, limit_s))
     async with (
         service.running_board(board, dispatcher, settings),
         service.running_board(parts.promises, couriers, settings),  # ends first: it writes into the other's log
     ):
         yield
         loading.cancel()
+        watching.cancel()
     await asyncio.to_thread(parts.lane.close)
     await asyncio.to_thread(parts.models.close)
 

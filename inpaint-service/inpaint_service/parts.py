@@ -42,7 +42,3 @@ class Parts:
         """Return that the store answers, or raise what it raises."""
         await self.board.call(self.board.store.check)
         return "answers"
-
-    def fallback_header(self) -> dict[str, str]:
-        """Return the header that tells that the embedded fills stand in for the service's model."""
-        return {"X-Model-Requested": self.settings.model} if self.models.fallback else {}

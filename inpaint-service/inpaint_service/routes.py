@@ -6,7 +6,7 @@ import asyncio
 import base64
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -19,9 +19,10 @@ from cleanplate.runtime.access import Owner
 from cleanplate.runtime.bodies import read_upload
 from cleanplate.runtime.images import Picture, encode, probe
 from cleanplate.runtime.jobs import ACTIVE, State, iso, new_id
-from cleanplate.runtime.openapi import PICTURE, PROBE
+from cleanplate.runtime.openapi import answers
 from cleanplate.runtime.progress import task_view
-from inpaint_service import masks
+from inpaint_service import masks, views
+from inpaint_service.answers import HEADERS, PICTURE, picture, told
 from inpaint_service.erase import Outcome
 from inpaint_service.parts import Parts
 from inpaint_service.tasks import KIND, RESULT, new_task, result_url_path
@@ -30,6 +31,8 @@ from inpaint_service.wires.iopaint import model_info
 
 FORMATS = ["png", "jpeg", "webp", "bmp", "gif", "tiff", "avif"]
 IDS_SHOWN = 1000
+_OF_A_MASK = ("Content-Disposition", "X-Regions-Count", "X-Total-Area", "X-Timestamp", "X-Mask-Mode")
+MASK = answers("image/png", description="The mask", headers={name: HEADERS[name] for name in _OF_A_MASK})
 
 
 class Routes:
@@ -39,31 +42,51 @@ class Routes:
         self._parts = parts
         self._began = time.time()
         self.router = APIRouter()
+        self._add_about()
+        self._add_erasing()
+        self._add_tasks()
+
+    def _add_about(self) -> None:
         add = self.router.add_api_route
-        add("/", self.root, methods=["GET"], tags=["about"])
-        add("/api/v1/health", self.health, methods=["GET"], tags=["about"], responses=PROBE)
-        add("/api/v1/model", self.model, methods=["GET"], tags=["about"])
-        add("/api/v1/info", self.info, methods=["GET"], tags=["about"])
-        picture: dict[str, Any] = {"response_class": Response, "responses": PICTURE}
-        masked, body = body_schema(Params, mask=True), body_schema(Params, regions=True)
-        add("/api/v1/inpaint", self.inpaint, methods=["POST"], tags=["erase"], openapi_extra=masked, **picture)
-        add(
-            "/api/v1/inpaint-regions",
-            self.inpaint_regions,
-            methods=["POST"],
-            tags=["erase"],
-            openapi_extra=body,
-            **picture,
-        )
-        add("/api/v1/mask", self.mask, methods=["POST"], tags=["erase"], openapi_extra=body, **picture)
-        body = body_schema(JsonParams, regions=True)
-        add("/api/v1/inpaint-regions-json", self.inpaint_json, methods=["POST"], openapi_extra=body, tags=["erase"])
-        body = body_schema(TaskParams, regions=True)
-        add("/api/v1/inpaint-regions-async", self.inpaint_async, methods=["POST"], openapi_extra=body, tags=["tasks"])
-        add("/api/v1/task-status/{task_id}", self.task_status, methods=["GET"], tags=["tasks"])
-        add("/api/v1/task-result/{task_id}", self.task_result, methods=["GET"], tags=["tasks"], **picture)
-        add("/api/v1/cancel-task/{task_id}", self.cancel_task, methods=["POST"], tags=["tasks"])
-        add("/api/v1/tasks", self.tasks, methods=["GET"], tags=["tasks"])
+        health: dict[int | str, dict[str, Any]] = {code: {"model": views.Health} for code in (200, 503)}
+        add("/", self.root, methods=["GET"], tags=["about"], response_model=views.Root)
+        add("/api/v1/health", self.health, methods=["GET"], tags=["about"], responses=health)
+        add("/api/v1/model", self.model, methods=["GET"], tags=["about"], response_model=views.OwnModel)
+        add("/api/v1/info", self.info, methods=["GET"], tags=["about"], response_model=views.Info)
+
+    def _add_erasing(self) -> None:
+        masked, regions = body_schema(Params, mask=True), body_schema(Params, regions=True)
+        for path, route, body, answer in (
+            ("inpaint", self.inpaint, masked, PICTURE),
+            ("inpaint-regions", self.inpaint_regions, regions, PICTURE),
+            ("mask", self.mask, regions, MASK),
+        ):
+            add = self.router.add_api_route
+            kind: dict[str, Any] = {"response_class": Response, "responses": answer, "openapi_extra": body}
+            add(f"/api/v1/{path}", route, methods=["POST"], tags=["erase"], **kind)
+        self._add("POST", "inpaint-regions-json", self.inpaint_json, views.Statistics, JsonParams, tag="erase")
+
+    def _add_tasks(self) -> None:
+        self._add("POST", "inpaint-regions-async", self.inpaint_async, views.Submitted, TaskParams)
+        self._add("GET", "task-status/{task_id}", self.task_status, views.TaskStatus)
+        self._add("POST", "cancel-task/{task_id}", self.cancel_task, views.Cancelled)
+        self._add("GET", "tasks", self.tasks, views.TaskCounts)
+        result: dict[str, Any] = {"response_class": Response, "responses": PICTURE, "tags": ["tasks"]}
+        self.router.add_api_route("/api/v1/task-result/{task_id}", self.task_result, methods=["GET"], **result)
+
+    def _add(
+        self,
+        method: str,
+        path: str,
+        route: Callable[..., Any],
+        view: type[views.View],
+        body: type[Params] | None = None,
+        tag: str = "tasks",
+    ) -> None:
+        told: dict[str, Any] = {"response_model": view, "response_model_exclude_unset": True, "tags": [tag]}
+        if body is not None:
+            told["openapi_extra"] = body_schema(body, regions=True)
+        self.router.add_api_route(f"/api/v1/{path}", route, methods=[method], **told)
 
     async def root(self) -> dict[str, Any]:
         """Say what this is."""
@@ -129,12 +152,12 @@ class Routes:
 
     async def inpaint(self, request: Request, owner: Owner) -> Response:
         """Repaint where `mask` is white: base64 in JSON, or the files `image` and `mask` and JSON in `params`."""
-        return _picture(await self._erase(await self._order(request, Params, mask=True)), self._parts.fallback_header())
+        return self._picture(await self._erase(await self._order(request, Params, mask=True)))
 
     async def inpaint_regions(self, request: Request, owner: Owner) -> Response:
         """Repaint the regions."""
         order = await self._order(request, Params)
-        return _picture(await self._erase(order), self._parts.fallback_header(), len(order.regions))
+        return self._picture(await self._erase(order), len(order.regions))
 
     async def inpaint_json(self, request: Request, owner: Owner) -> dict[str, Any]:
         """Repaint the regions and answer with figures, and with the picture when `include_image` is set."""
@@ -150,7 +173,8 @@ class Routes:
                 "image_dimensions": {"width": outcome.size[1], "height": outcome.size[0]},
                 "regions": [region.model_dump() for region in outcome.regions],
                 "seed": outcome.seed,
-                "ignored": outcome.ignored,
+                "ignored": list(outcome.ignored),
+                "frames": outcome.frames,
             },
             "timestamp": iso(time.time()),
         }
@@ -201,20 +225,8 @@ class Routes:
             reason = job.error["detail"] if job.error else "there is no picture"
             raise Conflict(f"the task is {job.state.value}: {reason}", state=job.state.value)
         data = await board.call(board.files.get, job.id, RESULT)
-        done = job.result
-        headers = {
-            "Content-Disposition": f'inline; filename="{job.id}.{done["extension"]}"',
-            "X-Processing-Time": f"{done['processing_time']:.3f}",
-            "X-Regions-Count": str(len(done["regions"])),
-            "X-Total-Area": str(done["area_px"]),
-            "X-Timestamp": iso(job.finished_at) or "",
-            "X-Model": done["model"],
-            "X-Mask-Mode": done["mask_mode"],
-            "X-Unchanged-Outside-Mask": str(done["lossless"]).lower(),
-            **(self._parts.fallback_header() if done["model"] == self._parts.models.name else {}),
-            **_diffusion(done.get("seed"), done.get("ignored", ())),
-        }
-        return Response(data, media_type=done["media_type"], headers=headers)
+        regions, at = len(job.result["regions"]), iso(job.finished_at)
+        return picture(data, job.result, job.id, regions, at, self._stood_in_for(job.result["model"]))
 
     async def cancel_task(self, task_id: str, owner: Owner) -> dict[str, Any]:
         """Cancel a task: the step at work is its last. 409 when it has ended already."""
@@ -249,18 +261,34 @@ class Routes:
         picture = self._parts.eraser.open(order)
         mask, _ = self._parts.eraser.mask(order, picture)
         blank = Picture(rgb=mask[:, :, None].repeat(3, axis=2), gray=True)
-        headers = {"X-Total-Area": str(masks.area_px(mask)), "X-Regions-Count": str(len(order.regions))}
+        headers = {
+            "Content-Disposition": 'inline; filename="mask.png"',
+            "X-Regions-Count": str(len(order.regions)),
+            "X-Total-Area": str(masks.area_px(mask)),
+            "X-Timestamp": iso(time.time()) or "",
+            "X-Mask-Mode": order.params.mask_mode,
+        }
         return Response(encode(blank, blank.rgb).data, media_type="image/png", headers=headers)
+
+    def _picture(self, outcome: Outcome, regions: int | None = None) -> Response:
+        done, at = told(outcome), iso(time.time())
+        regions = len(outcome.regions) if regions is None else regions
+        return picture(outcome.encoded.data, done, "clean", regions, at, self._stood_in_for(outcome.model))
+
+    def _stood_in_for(self, model: str) -> str:
+        """Return the service's model where this one stands in for it, else nothing."""
+        models = self._parts.models
+        return self._parts.settings.model if models.fallback and model == models.name else ""
 
     def _check(self, order: Order) -> None:
         """Refuse at once what would fail later: an unreadable header, a region outside, a model that is not there."""
         header = probe(order.image, self._parts.settings.picture_limits())
         try:
-            masks.check_regions(order.regions, (header.height, header.width), order.params.mask_mode)
+            masks.check_regions(order.regions, (header.height, header.width))
         except RegionOutside:
             if header.format != "PNG":  # the one kind whose header may come before its orientation
                 raise
-            masks.check_regions(order.regions, self._parts.eraser.open(order).size, order.params.mask_mode)
+            masks.check_regions(order.regions, self._parts.eraser.open(order).size)
         self._parts.models.check(order.params.model)
 
     async def _order(self, request: Request, params: type[Params], *, mask: bool = False) -> Order:
@@ -279,30 +307,6 @@ class Routes:
             return await parts.lane.run(lambda: parts.eraser.erase(order, gone.is_set), parts.settings.request_timeout)
         finally:
             gone.set()
-
-
-def _picture(outcome: Outcome, fallback: dict[str, str], regions: int | None = None) -> Response:
-    encoded = outcome.encoded
-    headers = {
-        "Content-Disposition": f'inline; filename="clean.{encoded.extension}"',
-        "X-Processing-Time": f"{outcome.seconds:.3f}",
-        "X-Regions-Count": str(len(outcome.regions) if regions is None else regions),
-        "X-Total-Area": str(outcome.area_px),
-        "X-Timestamp": iso(time.time()) or "",
-        "X-Model": outcome.model,
-        "X-Mask-Mode": outcome.mask_mode,
-        "X-Unchanged-Outside-Mask": str(encoded.lossless).lower(),
-        **_diffusion(outcome.seed, outcome.ignored),
-        **fallback,
-    }
-    if outcome.frames > 1:
-        headers["X-Warning"] = f"only the first of {outcome.frames} frames was taken"
-    return Response(encoded.data, media_type=encoded.media_type, headers=headers)
-
-
-def _diffusion(seed: int | None, ignored: Sequence[str]) -> dict[str, str]:
-    told = {} if seed is None else {"X-Seed": str(seed)}
-    return {**told, "X-Ignored-Parameters": ", ".join(ignored)} if ignored else told
 
 
 def _resident_bytes() -> int | None:

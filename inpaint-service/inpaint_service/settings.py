@@ -9,6 +9,7 @@ from pydantic import AliasChoices, Field
 from pydantic_settings import SettingsConfigDict
 
 from cleanplate.runtime.settings import JobSettings
+from inpaint_service.crops import CropOptions
 
 PREFIXES = ("INPAINT_", "IOPAINT_")
 
@@ -79,6 +80,21 @@ class InpaintSettings(JobSettings):
         description="Processor threads of one model call; 0: as many as cores.",
     )
     window_side: int = Field(1024, ge=256, le=8192, description="Longest side of a window that a model sees, in px.")
+    context: float = Field(
+        1.0,
+        ge=0,
+        le=10,
+        description="How much of the picture a model sees around a region, as a share of the region's shorter side;"
+        " what it paints may fit in better with more, and time grows with it.",
+    )
+    context_min: int = Field(32, ge=0, le=2048, description="The least of that, in px.")
+    batch: int = Field(
+        0,
+        ge=0,
+        le=64,
+        description="Windows of equal size that go to LaMa in one call; 0: 4 on an NVIDIA GPU, else 1, and 1 with"
+        " IOPAINT_LOW_MEM.",
+    )
     max_image_size: int = Field(
         0,
         ge=0,
@@ -95,6 +111,12 @@ class InpaintSettings(JobSettings):
         description="Longest time for a synchronous request, in seconds.",
         validation_alias=AliasChoices("REQUEST_TIMEOUT"),
     )
+    task_timeout_s: float = Field(
+        3600.0,
+        gt=0,
+        description="A task that takes longer, in seconds, fails; a model call that takes longer hangs, and ends the"
+        " process, for its supervisor to start it anew.",
+    )
     sync_queue: int = Field(32, ge=0, description="Synchronous requests that may wait; more are refused with 429.")
     workers: int = Field(
         2,
@@ -106,9 +128,10 @@ class InpaintSettings(JobSettings):
         "", description="This service's address as clients see it.", validation_alias=AliasChoices("PUBLIC_URL")
     )
 
-    def longest_window(self) -> int:
-        """Return the longest side of a window, in px."""
-        return self.window_side // 2 if self.low_mem else self.window_side
+    def crops(self) -> CropOptions:
+        """Return how windows are cut."""
+        side_px = self.window_side // 2 if self.low_mem else self.window_side
+        return CropOptions(self.context, self.context_min, largest_side_px=side_px)
 
     def body_limit(self) -> int:
         """Return the largest request body: a picture and a mask in base64, and the rest."""

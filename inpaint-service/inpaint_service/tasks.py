@@ -16,7 +16,8 @@ from cleanplate.runtime.jobs import Job, NewJob, State, iso
 from cleanplate.runtime.lane import Lane
 from cleanplate.runtime.progress import word
 from cleanplate.runtime.run import Run
-from inpaint_service.erase import Eraser, Outcome, Work
+from inpaint_service.answers import told
+from inpaint_service.erase import Eraser, Work
 from inpaint_service.loads import Loads
 from inpaint_service.wire import Order, TaskParams
 
@@ -68,14 +69,14 @@ class Tasks:
         await run.report("preparing", PREPARED, stage_progress=1.0, message=f"decoded, {size}", regions=regions)
         await self._loads.wait(order.params.model)
         work = await self._lane.run(lambda: self._eraser.prepare(order, picture, started))
-        told: dict[str, Any] = {"units": len(work.steps), "regions": regions}
-        await run.report("masking", MASKED, stage_progress=1.0, message="mask and plan built", **told)
+        counts: dict[str, Any] = {"units": len(work.steps), "regions": regions}
+        await run.report("masking", MASKED, stage_progress=1.0, message="mask and plan built", **counts)
         await self._repaint(run, work, regions)
         outcome = await self._lane.run(work.finish)
         await run.still_mine()
         await run.put(RESULT, outcome.encoded.data)
-        await run.report("finalizing", ENCODED, stage_progress=1.0, message="encoded", region=regions, **told)
-        await run.succeed(_result(outcome))
+        await run.report("finalizing", ENCODED, stage_progress=1.0, message="encoded", region=regions, **counts)
+        await run.succeed(told(outcome))
         self._pace.add(outcome.seconds)
 
     async def _order(self, run: Run) -> Order:
@@ -129,20 +130,3 @@ def _open_units(work: Work) -> dict[int, int]:
             for region in unit.regions:
                 left[region] = left.get(region, 0) + 1
     return left
-
-
-def _result(outcome: Outcome) -> dict[str, Any]:
-    return {
-        "regions": [region.model_dump(mode="json") for region in outcome.regions],
-        "processing_time": round(outcome.seconds, 3),
-        "media_type": outcome.encoded.media_type,
-        "extension": outcome.encoded.extension,
-        "lossless": outcome.encoded.lossless,
-        "width": outcome.size[1],
-        "height": outcome.size[0],
-        "area_px": outcome.area_px,
-        "model": outcome.model,
-        "mask_mode": outcome.mask_mode,
-        "seed": outcome.seed,
-        "ignored": list(outcome.ignored),
-    }

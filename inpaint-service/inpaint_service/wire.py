@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, HttpUrl
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, HttpUrl, WithJsonSchema
 
 from cleanplate.contract.messages import MaskMode, Region
 from cleanplate.contract.problems import Invalid, Malformed, TooLarge
@@ -23,10 +23,6 @@ SAMPLERS = (
     "DPM2 Karras", "DPM2 a", "DPM2 a Karras", "Euler", "Euler a", "Heun", "LMS", "LMS Karras", "DDIM", "PNDM", "UniPC",
     "LCM",
 )  # fmt: skip
-_NOT_DONE = (
-    "sd_scale", "sd_mask_blur", "sd_match_histograms", "sd_lcm_lora", "sd_keep_unmasked_area", "use_croper",
-    "use_extender", "enable_controlnet", "enable_brushnet", "enable_powerpaint_v2",
-)  # fmt: skip
 
 
 def _known(choices: tuple[str, ...]) -> Callable[[str], str]:
@@ -40,12 +36,20 @@ def _known(choices: tuple[str, ...]) -> Callable[[str], str]:
     return check
 
 
+def _was_there(value: Any) -> bool | None:
+    """Keep of a picture that nobody looks at that there was one."""
+    return True if value else None
+
+
+_WasThere = Annotated[bool | None, BeforeValidator(_was_there), WithJsonSchema({"type": ["string", "null"]})]
+
+
 def _capitalized(value: Any) -> Any:
     return value.capitalize() if isinstance(value, str) else value
 
 
 class ModelParams(BaseModel):
-    """What is said to the model: fields of IOPaint's `InpaintRequest`, by its names. Each model looks at its own."""
+    """What is said to the model: fields of IOPaint's `InpaintRequest`, by its names. What it heeds is in `heeded`."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
@@ -56,10 +60,10 @@ class ModelParams(BaseModel):
     sd_strength: float = Field(1.0, ge=0, le=1, description="diffusion models: share of noise")
     sd_guidance_scale: float = Field(7.5, ge=0, le=100, description="diffusion models: weight of the prompt")
     sd_sampler: Annotated[str, AfterValidator(_known(SAMPLERS))] = Field("DDIM", description="diffusion models")
-    sd_scale: float = Field(1.0, gt=0, le=1, description="diffusion models: the share of its size a crop is scaled to")
-    sd_mask_blur: int = Field(11, ge=0, le=500, description="diffusion models")
-    sd_match_histograms: bool = Field(False, description="diffusion models")
-    sd_lcm_lora: bool = Field(False, description="diffusion models")
+    sd_scale: float = Field(1.0, gt=0, le=1, description="not done here: windows are never scaled")
+    sd_mask_blur: int = Field(11, ge=0, le=500, description="not done here; see feather")
+    sd_match_histograms: bool = Field(False, description="not done here")
+    sd_lcm_lora: bool = Field(False, description="not done here")
     sd_keep_unmasked_area: bool = Field(True, description="always so here")
     ldm_steps: int = Field(20, ge=1, le=1000, description="ldm")
     ldm_sampler: Literal["ddim", "plms"] = Field("plms", description="ldm")
@@ -71,19 +75,15 @@ class ModelParams(BaseModel):
         Field(None, description="PowerPaint; null: removal, or what the prompt says")
     )
     fitting_degree: float = Field(1.0, gt=0, le=1, description="PowerPaint")
-    use_croper: bool = Field(False, description="outpainting and cropping are not done here")
-    use_extender: bool = Field(False, description="likewise")
-    enable_controlnet: bool = Field(False, description="likewise")
-    enable_brushnet: bool = Field(False, description="likewise")
-    enable_powerpaint_v2: bool = Field(False, description="likewise")
+    use_croper: bool = Field(False, description="not done here")
+    use_extender: bool = Field(False, description="not done here")
+    enable_controlnet: bool = Field(False, description="not done here")
+    enable_brushnet: bool = Field(False, description="not done here")
+    enable_powerpaint_v2: bool = Field(False, description="not done here")
 
     def to_model(self) -> dict[str, Any]:
         """Return the fields for the model; what is not given at all it decides itself."""
         return self.model_dump(include=set(ModelParams.model_fields), exclude_none=True)
-
-    def without_effect(self) -> tuple[str, ...]:
-        """Name what the caller asked for and no model here heeds."""
-        return tuple(name for name in _NOT_DONE if getattr(self, name) != ModelParams.model_fields[name].default)
 
 
 class Params(ModelParams):
@@ -95,6 +95,7 @@ class Params(ModelParams):
     hd_strategy_crop_trigger_size: int = Field(1280, ge=1, le=100_000, description="Crop: from this longest side on")
     hd_strategy_crop_margin: int = Field(32, ge=0, le=10_000, description="Crop: context in px")
     hd_strategy_resize_limit: int = Field(1280, ge=1, le=100_000, description="Resize: longest side the model sees")
+    paint_by_example_example_image: _WasThere = Field(None, description="not done here")
     model: str | None = Field(None, max_length=200, description="instead of the service's own")
     mask_mode: MaskMode = "auto"
     mask_dilation: float | None = Field(

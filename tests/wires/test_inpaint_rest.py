@@ -13,11 +13,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from io import BytesIO
 from typing import Any
 
 import httpx
 import numpy as np
 import pytest
+from PIL import Image
 
 from cleanplate.runtime.service import open_board
 from cleanplate.runtime.signatures import HEADER, verify
@@ -32,6 +34,12 @@ SYNC = ["inpaint", "inpaint-regions"]
 STATUS_FIELDS = {
     "task_id", "status", "stage", "overall_progress", "stage_progress", "current_region", "total_regions", "message",
     "elapsed_time", "estimated_remaining", "created_at", "started_at", "completed_at", "error_message",
+}  # fmt: skip
+DEFAULTS = {
+    "sd_seed": -1, "sd_steps": 25, "sd_strength": 1.0, "sd_guidance_scale": 7.5, "sd_sampler": "DDIM",
+    "hd_strategy": "Auto", "hd_strategy_crop_trigger_size": 1280, "hd_strategy_crop_margin": 32, "prompt": "",
+    "negative_prompt": "", "mask_mode": "auto", "output_format": "png", "enable_progress": True,
+    "progress_interval": 1.0,
 }  # fmt: skip
 SECRET = "between the two of us"
 
@@ -114,6 +122,77 @@ def test_the_openapi_page_lists_every_call_with_its_bodies(inpaint: Inpaint) -> 
     for name in ("task-status/{task_id}", "task-result/{task_id}", "tasks", "health", "model", "info"):
         assert "get" in paths[f"/api/v1/{name}"]
     assert "post" in paths["/api/v1/cancel-task/{task_id}"]
+
+
+def test_the_openapi_page_tells_every_answer_s_members(inpaint: Inpaint) -> None:
+    page = inpaint.get("/openapi.json").json()
+    told = {
+        path: page["components"]["schemas"][schema["$ref"].rpartition("/")[2]]["properties"]
+        for path, calls in page["paths"].items()
+        for call in calls.values()
+        if "$ref" in (schema := call["responses"]["200"]["content"].get("application/json", {}).get("schema", {}))
+    }
+    task = inpaint.ended(_submit(inpaint)["task_id"])
+    asked = {
+        "/": inpaint.get("/").json(),
+        "/api/v1/health": inpaint.get("/api/v1/health").json(),
+        "/api/v1/model": inpaint.get("/api/v1/model").json(),
+        "/api/v1/info": inpaint.get("/api/v1/info").json(),
+        "/api/v1/server-config": inpaint.get("/api/v1/server-config").json(),
+        "/api/v1/tasks": inpaint.get("/api/v1/tasks").json(),
+        "/api/v1/task-status/{task_id}": task,
+        "/api/v1/inpaint-regions-async": _submit(inpaint),
+        "/api/v1/inpaint-regions-json": inpaint.post("/api/v1/inpaint-regions-json", order(include_image=True)).json(),
+    }
+    for path, body in asked.items():
+        assert body.keys() == told[path].keys(), path
+
+
+def test_the_openapi_page_tells_every_default(inpaint: Inpaint) -> None:
+    calls = inpaint.get("/openapi.json").json()["paths"]
+    body = calls["/api/v1/inpaint-regions-async"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    told = {name: field.get("default", ...) for name, field in body["properties"].items()}
+    assert told.items() >= DEFAULTS.items()
+    assert set(body["required"]) == {"image", "regions"}
+
+
+@pytest.mark.parametrize("name", [*SYNC, "mask"])
+def test_the_openapi_page_tells_every_header(inpaint: Inpaint, name: str) -> None:
+    answers = inpaint.get("/openapi.json").json()["paths"][f"/api/v1/{name}"]["post"]["responses"]
+    told = {header.lower() for header in answers["200"]["headers"]}
+    answer = inpaint.post(f"/api/v1/{name}", {"image": IMAGE, "mask": MASK, "regions": REGIONS})
+    own = {header for header in answer.headers if header.startswith(("x-", "content-d"))} - {"x-request-id"}
+    assert own <= told
+    assert own >= {"content-disposition", "x-regions-count", "x-total-area", "x-timestamp", "x-mask-mode"}
+
+
+def test_a_picture_that_moves_is_taken_by_its_first_frame_and_that_is_said(inpaint: Inpaint, serve: Serve) -> None:
+    file = BytesIO()
+    frames = [Image.fromarray(pixels) for pixels in (pictures.plate(), 255 - pictures.plate(), pictures.noise())]
+    frames[0].save(file, "GIF", save_all=True, append_images=frames[1:])
+    body = order(image=pictures.text(file.getvalue()))
+    task = inpaint.ended(_submit(inpaint, image=body["image"])["task_id"])["task_id"]
+    for answer in (inpaint.post("/api/v1/inpaint-regions", body), inpaint.get(f"/api/v1/task-result/{task}")):
+        assert "first of 3 frames" in answer.headers["x-warning"]
+        assert np.median(pictures.decoded(answer.content)) == np.median(pictures.plate())
+    assert inpaint.post("/api/v1/inpaint-regions-json", body).json()["processing_stats"]["frames"] == 3
+    refused = serve(animated="refuse").post("/api/v1/inpaint-regions", body)
+    assert (refused.status_code, refused.json()["field"]) == (422, "image")
+
+
+def test_fields_without_effect_are_said_wherever_there_is_an_answer(inpaint: Inpaint) -> None:
+    theirs = {"sd_steps": 20, "prompt": "a wall", "use_croper": True, "paint_by_example_example_image": IMAGE}
+    names = "prompt, sd_steps, use_croper, paint_by_example_example_image"
+    task = inpaint.ended(_submit(inpaint, **theirs)["task_id"])["task_id"]
+    for answer in (
+        inpaint.post("/api/v1/inpaint", order(mask=MASK, **theirs)),
+        inpaint.post("/api/v1/inpaint-regions", order(**theirs)),
+        inpaint.get(f"/api/v1/task-result/{task}"),
+    ):
+        assert answer.headers["x-ignored-parameters"] == names
+    stats = inpaint.post("/api/v1/inpaint-regions-json", order(**theirs)).json()["processing_stats"]
+    assert stats["ignored"] == names.split(", ")
+    assert "x-ignored-parameters" not in inpaint.post("/api/v1/inpaint-regions", order()).headers
 
 
 @pytest.mark.parametrize("name", SYNC)
@@ -311,6 +390,7 @@ def test_a_task_waits_and_runs_and_can_be_cancelled_and_is_counted(serve: Serve,
     assert view["message"]
     view = live.get(f"/api/v1/task-status/{waiting}").json()
     assert (view["status"], view["overall_progress"], view["started_at"]) == ("pending", 0, None)
+    assert (view["stage"], view["stage_progress"]) == ("preparing", 0)
     assert "result_url" not in view
     early = live.get(f"/api/v1/task-result/{running}")
     assert (early.status_code, early.json()["code"], early.json()["retryable"]) == (409, "not_ready", True)
@@ -373,6 +453,9 @@ def test_a_model_that_is_not_there_is_told_of_and_the_embedded_one_stands_in(ser
     live = serve(model="lama", model_dir=tmp_path)
     answer = live.post("/api/v1/inpaint-regions", order())
     assert (answer.headers["x-model"], answer.headers["x-model-requested"]) == ("auto", "lama")
+    chosen = live.post("/api/v1/inpaint-regions", order(model="plane"))
+    assert chosen.headers["x-model"] == "plane"
+    assert "x-model-requested" not in chosen.headers
     assert live.get("/api/v1/model").json()["parameters"]["requested"] == "lama"
     assert "lama" in live.get("/readyz").json()["checks"]["model"]
 

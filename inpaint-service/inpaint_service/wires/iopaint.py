@@ -18,6 +18,7 @@ from cleanplate.runtime.openapi import EXAMPLE_PNG, answers
 from inpaint_service.engines.catalog import DIFFUSION
 from inpaint_service.masks import mask_from_image
 from inpaint_service.parts import Parts
+from inpaint_service.views import ModelInfo, View
 from inpaint_service.wire import SAMPLERS
 
 _PNG: dict[str, Any] = {"response_class": Response, "responses": answers("image/png", description="The mask")}
@@ -33,6 +34,26 @@ class AdjustMask(BaseModel):
     kernel_size: int = Field(5, ge=0, le=500, description="radius in px")
 
 
+class ServerConfig(View):
+    """What IOPaint's page reads before it shows anything."""
+
+    plugins: list[str]
+    modelInfos: list[ModelInfo]
+    removeBGModel: str
+    removeBGModels: list[str]
+    realesrganModel: str
+    realesrganModels: list[str]
+    interactiveSegModel: str
+    interactiveSegModels: list[str]
+    enableFileManager: bool
+    enableAutoSaving: bool
+    enableControlnet: bool
+    controlnetMethod: str | None
+    disableModelSwitch: bool
+    isDesktop: bool
+    samplers: list[str]
+
+
 class IopaintRoutes:
     """The routes of `router`, with what they need."""
 
@@ -46,7 +67,7 @@ class IopaintRoutes:
         content = {"application/json": {"schema": schema, "example": example}}
         body = {"requestBody": {"required": True, "content": content}}
         add = self.router.add_api_route
-        add("/server-config", self.server_config, methods=["GET"])
+        add("/server-config", self.server_config, methods=["GET"], response_model=ServerConfig)
         add("/samplers", self.samplers, methods=["GET"])
         add("/adjust_mask", self.adjust_mask, methods=["POST"], openapi_extra=body, **_PNG)
 

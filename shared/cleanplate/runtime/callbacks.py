@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 KIND = "callback"
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 3600.0
+NOT_YET = frozenset({408, 425, 429})  # what below 500 may be otherwise at the next try
 
 Payload = Callable[[Job], Awaitable[dict[str, Any]]]
 """Builds the body that is posted for a job that has ended."""
@@ -64,29 +65,29 @@ class Courier:
     async def __call__(self, run: Run) -> None:
         """Keep one promise, or try to; the job that it is about has ended."""
         job_id, tries = run.job.params["job_id"], run.job.checkpoint.get("tries", 0) + 1
-        reason = await self._try(job_id, run.job.params["url"])
+        reason, again = await self._try(job_id, run.job.params["url"])
         if reason is None:
             await self._note(job_id, "callback_delivered", tries=tries)
             await run.succeed({"tries": tries})
             return
         log.warning("callback failed: %s", reason, extra={"job_id": job_id, "tries": tries})
-        if tries < self._tries:
+        if again and tries < self._tries:
             await run.postpone(self._clock() + pause_s(tries), reason, checkpoint={"tries": tries})
             return
         await self._note(job_id, "callback_given_up", tries=tries, reason=reason)
-        raise UpstreamFailed(f"given up after {tries} tries: {reason}")
+        raise UpstreamFailed(f"given up at try {tries}: {reason}")
 
-    async def _try(self, job_id: str, url: str) -> str | None:
-        """Return why it failed. Raises NotFound, Expired when there is nothing to tell any more."""
+    async def _try(self, job_id: str, url: str) -> tuple[str | None, bool]:
+        """Return why it failed and whether to try again. Raises NotFound, Expired: nothing is left to tell."""
         job = await self._jobs.get(job_id)
         try:
             status = await self._post(url, await self._payload(job))
         except Problem as problem:
-            return problem.detail
+            return problem.detail, problem.retryable
         except Exception:  # a promise outlives a defect or a store that is away
             log.exception("callback failed unexpectedly", extra={"job_id": job_id})
-            return "an unexpected error"
-        return None if status < 300 else f"status {status}"
+            return "an unexpected error", True
+        return (None, False) if status < 300 else (f"status {status}", status >= 500 or status in NOT_YET)
 
     async def _note(self, job_id: str, type_: str, **data: Any) -> None:
         await self._jobs.record(job_id, Change(type_, data))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -23,12 +24,19 @@ class Lane:
         self.queue_limit = queue_limit
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
         self._inside = 0
+        self._began: dict[object, float] = {}
         self._lock = threading.Lock()
 
     @property
     def waiting(self) -> int:
         """How many calls wait for a thread."""
         return max(0, self._inside - self.threads)
+
+    @property
+    def oldest_s(self) -> float:
+        """How long the call that began first of those that run has run, in seconds; 0 when none runs."""
+        with self._lock:
+            return time.monotonic() - min(self._began.values()) if self._began else 0.0
 
     async def run(self, call: Callable[[], T], timeout_s: float | None = None) -> T:
         """Run the call in one of the lane's threads and return what it returns.
@@ -43,7 +51,7 @@ class Lane:
                 raise EngineBusy(f"{self.waiting} calls wait already", retry_after_s=2, limit=self.queue_limit)
             self._inside += 1
         try:
-            future = self._pool.submit(copy_context().run, call)  # so that its log lines know the request
+            future = self._pool.submit(copy_context().run, self._timed, call)  # so that its log lines know the request
         except RuntimeError:
             self._leave(None)
             raise EngineUnavailable(f"{self.name} is closed") from None
@@ -64,6 +72,16 @@ class Lane:
     def close(self) -> None:
         """Let running calls end and drop waiting ones."""
         self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _timed(self, call: Callable[[], T]) -> T:
+        key = object()
+        with self._lock:
+            self._began[key] = time.monotonic()
+        try:
+            return call()
+        finally:
+            with self._lock:
+                del self._began[key]
 
     def _leave(self, _: object) -> None:
         with self._lock:

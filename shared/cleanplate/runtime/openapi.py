@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from fastapi import FastAPI
@@ -54,9 +56,15 @@ def described(**about: Any) -> FastAPI:
     return app
 
 
-def answers(*media_types: str, status: int = 200, description: str = "As asked") -> dict[int | str, dict[str, Any]]:
-    """Return, for `responses` of a route, that it answers with one of these types."""
-    return {status: {"description": description, "content": {kind: {} for kind in media_types}}}
+def answers(
+    *media_types: str,
+    status: int = 200,
+    description: str = "As asked",
+    headers: Mapping[str, str] = MappingProxyType({}),
+) -> dict[int | str, dict[str, Any]]:
+    """Return, for `responses` of a route, that it answers with one of these types, and what its headers tell."""
+    told = {name: {"description": text, "schema": {"type": "string"}} for name, text in headers.items()}
+    return {status: {"description": description, "headers": told, "content": {kind: {} for kind in media_types}}}
 
 
 PICTURE = answers("image/png", "image/jpeg", "image/webp", description="The picture")

@@ -38,7 +38,7 @@ def task_view(job: Job, now: float) -> dict[str, Any]:
     return {
         "task_id": job.id,
         "status": word(job.state, job.stage),
-        "stage": "finalizing" if job.state is State.SUCCEEDED else job.stage,
+        "stage": _stage(job),
         "overall_progress": _percent(job.progress),
         "stage_progress": 100.0 if job.state is State.SUCCEEDED else _percent(job.detail.get("stage_progress", 0.0)),
         "current_region": job.detail.get("region", 0),
@@ -127,6 +127,12 @@ def _progress(data: dict[str, Any]) -> dict[str, Any]:
         "elapsed_time": data.get("elapsed_s"),
         "estimated_remaining": data.get("eta_s"),
     }
+
+
+def _stage(job: Job) -> str:
+    if job.state is State.SUCCEEDED:
+        return "finalizing"
+    return "preparing" if job.stage in ("", "queued") else job.stage  # this wire has no word for waiting
 
 
 def _percent(share: float) -> float:

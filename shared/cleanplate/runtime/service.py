@@ -13,6 +13,7 @@ from fastapi import FastAPI
 
 from cleanplate.runtime import logs
 from cleanplate.runtime.board import Board
+from cleanplate.runtime.connections import protocols
 from cleanplate.runtime.dispatch import Dispatcher
 from cleanplate.runtime.files import JobFiles
 from cleanplate.runtime.settings import JobSettings, ServiceSettings
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 
 SWEEP_EVERY_S = 60.0
 NOT_STARTED = 3
+MESSAGE_LIMIT_BYTES = 1_000_000  # of a WebSocket; what is over it ends the connection
 
 
 def open_board(kind: str, settings: JobSettings) -> Board:
@@ -56,6 +58,7 @@ def serve(app: FastAPI, settings: ServiceSettings) -> None:
 
 def server_config(app: FastAPI, settings: ServiceSettings) -> uvicorn.Config:
     """Return how the server listens. Which proxies are believed is for `Links` alone to say."""
+    http, websocket = protocols(settings.client_timeout_s)
     return uvicorn.Config(
         app,
         host=settings.host,
@@ -64,7 +67,9 @@ def server_config(app: FastAPI, settings: ServiceSettings) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         proxy_headers=False,  # `Links` reads them, from trusted proxies only
-        ws="websockets-sansio",
+        http=http,
+        ws=websocket,
+        ws_max_size=MESSAGE_LIMIT_BYTES,
         timeout_graceful_shutdown=5,
     )
 

@@ -40,6 +40,12 @@ class ServiceSettings(BaseSettings):
         "INFO", description="DEBUG, INFO, WARNING or ERROR.", validation_alias=AliasChoices("LOG_LEVEL")
     )
     body_timeout_s: float = Field(60.0, gt=0, description="Longest time to receive a request's body.")
+    client_timeout_s: float = Field(
+        30.0,
+        gt=0,
+        description="Longest time for the head of a request, and for a client to read nothing of what it was sent, in"
+        " seconds; then it is hung up.",
+    )
     allow_private_urls: bool = Field(
         False, description="Let URL inputs and callbacks reach private, loopback and link-local addresses."
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cleanplate.contract.problems import Expired, Problem, TimedOut, UpstreamFailed
+from cleanplate.contract.problems import AddressRefused, Expired, Problem, TimedOut, UpstreamFailed
 from cleanplate.runtime.callbacks import KIND, LONGEST_PAUSE_S, Courier, pause_s, promise
 from cleanplate.runtime.files import JobFiles
 from cleanplate.runtime.jobs import Job, NewJob, State
@@ -122,16 +122,27 @@ async def test_the_next_try_is_not_before_its_time(board: Jobs, promises: Jobs) 
     assert await taken(promises) is None
 
 
-@pytest.mark.parametrize("answer", [301, 404, 500, UpstreamFailed("no connection")])
+@pytest.mark.parametrize("answer", [429, 500, UpstreamFailed("no connection")])
 async def test_after_the_last_try_it_is_given_up_and_noted(board: Jobs, promises: Jobs, answer: int | Problem) -> None:
     await promised(board)
     await board.cancel("a")
     server = Server(answer)
     await tried(board, promises, server, tries=2)
-    with pytest.raises(UpstreamFailed, match="2 tries"):
+    with pytest.raises(UpstreamFailed, match="at try 2"):
         await tried(board, promises, server, tries=2)
     assert len(server.got) == 2
     assert await noted(board) == [("callback_given_up", 2)]
+
+
+@pytest.mark.parametrize("answer", [301, 400, 404, 410, AddressRefused("leads inside")])
+async def test_what_no_later_try_would_change_is_given_up_at_once(
+    board: Jobs, promises: Jobs, answer: int | Problem
+) -> None:
+    await promised(board)
+    await board.cancel("a")
+    with pytest.raises(UpstreamFailed, match="at try 1"):
+        await tried(board, promises, Server(answer))
+    assert await noted(board) == [("callback_given_up", 1)]
 
 
 async def test_a_job_that_was_deleted_ends_its_promise(board: Jobs, promises: Jobs) -> None:

@@ -19,8 +19,10 @@ from tests.unit.runtime.conftest import Jobs
 
 
 @asynccontextmanager
-async def working(board: Jobs, handler: Handler, slots: int = 1, lease_s: float = 30.0) -> AsyncIterator[None]:
-    dispatcher = LocalDispatcher(board, handler, slots=slots, lease_s=lease_s)
+async def working(
+    board: Jobs, handler: Handler, slots: int = 1, lease_s: float = 30.0, limit_s: float | None = None
+) -> AsyncIterator[None]:
+    dispatcher = LocalDispatcher(board, handler, slots=slots, lease_s=lease_s, limit_s=limit_s)
     await dispatcher.start()
     yield
     await dispatcher.stop()
@@ -139,6 +141,31 @@ async def test_a_handler_that_forgets_to_end_its_job_fails_it(board: Jobs) -> No
     await board.add()
     async with working(board, handler):
         assert (await ended(board)).state is State.FAILED
+
+
+async def test_a_job_that_takes_too_long_fails_and_its_slot_is_free(board: Jobs) -> None:
+    async def handler(run: Run) -> None:
+        if run.job.id == "a":
+            await asyncio.Event().wait()
+        await run.succeed({})
+
+    await board.add("a")
+    await board.add("b")
+    async with working(board, handler, limit_s=0.05):
+        failed = await ended(board, "a")
+        assert (await ended(board, "b")).state is State.SUCCEEDED
+    assert failed.state is State.FAILED
+    assert failed.error is not None
+    assert (failed.error["code"], failed.error["retryable"], failed.error["limit"]) == ("timed_out", True, 0.05)
+
+
+async def test_a_time_limit_of_the_handlers_own_is_a_defect_of_it(board: Jobs) -> None:
+    async def handler(_: Run) -> None:
+        raise TimeoutError("its own")
+
+    await board.add()
+    async with working(board, handler, limit_s=30):
+        assert ((await ended(board)).error or {})["code"] == "internal"
 
 
 async def test_a_defect_is_logged_with_its_traceback(board: Jobs, caplog: pytest.LogCaptureFixture) -> None:

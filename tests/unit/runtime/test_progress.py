@@ -46,6 +46,7 @@ def test_a_view_of_a_waiting_task() -> None:
     view = task_view(WAITING, now=120.0)
     assert (view["status"], view["overall_progress"], view["elapsed_time"]) == ("pending", 0.0, 0.0)
     assert (view["total_regions"], view["message"], view["started_at"]) == (2, "pending", None)
+    assert {task_view(replace(WAITING, stage=stage), 120.0)["stage"] for stage in ("", "queued")} == {"preparing"}
 
 
 def test_a_view_of_a_running_task_speaks_in_percent() -> None:

@@ -8,7 +8,7 @@ import os
 import socket
 from contextlib import suppress
 
-from cleanplate.contract.problems import Internal, Problem
+from cleanplate.contract.problems import Internal, Problem, TimedOut
 from cleanplate.runtime.board import Board
 from cleanplate.runtime.dispatch import Handler
 from cleanplate.runtime.jobs import Job, LeaseLost, State
@@ -21,12 +21,18 @@ STOPPED = "the service stopped"
 
 
 class LocalDispatcher:
-    """See `Dispatcher`. A lease is renewed three times before it would expire; a job whose lease is lost is dropped."""
+    """See `Dispatcher`. A lease is renewed three times before it would expire; a job whose lease is lost is dropped.
 
-    def __init__(self, board: Board, handler: Handler, *, slots: int = 1, lease_s: float = 30.0):
+    One that takes longer than `limit_s` is failed; None: it may take as long as it takes.
+    """
+
+    def __init__(
+        self, board: Board, handler: Handler, *, slots: int = 1, lease_s: float = 30.0, limit_s: float | None = None
+    ):
         self._board = board
         self._handler = handler
         self._lease_s = lease_s
+        self._limit_s = limit_s
         self._worker = f"{socket.gethostname()}:{os.getpid()}"
         self._free = asyncio.Semaphore(slots)
         self._claimer: asyncio.Task[None] | None = None
@@ -78,7 +84,7 @@ class LocalDispatcher:
             return None
 
     async def _run(self, run: Run) -> None:
-        work = asyncio.ensure_future(self._handler(run))
+        work = asyncio.create_task(self._handle(run))
         lease = asyncio.create_task(self._keep_lease(run, work))
         try:
             await asyncio.wait([work])
@@ -90,6 +96,16 @@ class LocalDispatcher:
             lost = lease.done()
             lease.cancel()
             await self._settle(run, work, lost)
+
+    async def _handle(self, run: Run) -> None:
+        limit = asyncio.timeout(self._limit_s)
+        try:
+            async with limit:
+                await self._handler(run)
+        except TimeoutError:
+            if not limit.expired():  # the handler's own
+                raise
+            raise TimedOut(f"not done within {self._limit_s:g} s", limit=self._limit_s) from None
 
     async def _settle(self, run: Run, work: asyncio.Future[None], lost: bool) -> None:
         """Record how the work ended, unless it did so itself or is no longer ours."""
