@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleanplate.contract.problems import EngineUnavailable
-from inpaint_service.engines import Inpainter, OutOfMemory, Params
+from inpaint_service.engines import Batching, Inpainter, OutOfMemory, Params, most_in_batch
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +41,7 @@ class Model:
 
     modulus = 1
     calls_at_once = 1
+    most_in_batch = 1
     largest_side_px: int | None = None
 
     def __init__(
@@ -89,6 +90,13 @@ class Model:
     ) -> NDArray[np.uint8]:
         with self._lent() as engine:
             return engine.inpaint(rgb, mask, params)
+
+    def inpaint_many(
+        self, rgb: NDArray[np.uint8], mask: NDArray[np.uint8], params: Params | None = None
+    ) -> NDArray[np.uint8]:
+        with self._lent() as engine:
+            assert isinstance(engine, Batching)
+            return engine.inpaint_many(rgb, mask, params)
 
     def unload(self, idle_s: float = 0.0) -> bool:
         """Let go of it if nobody has called for so long; return whether it was done."""
@@ -156,6 +164,7 @@ class Model:
             else:
                 first = engines[0]
                 self.device, self.modulus, self.largest_side_px = first.device, first.modulus, first.largest_side_px
+                self.most_in_batch = most_in_batch(first)
                 self.calls_at_once = sum(engine.calls_at_once for engine in engines)
             self._free = [engine for engine in engines for _ in range(engine.calls_at_once)]
             self._used_at = self._clock()

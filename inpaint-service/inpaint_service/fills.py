@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from inpaint_service.laplace import membrane
 from inpaint_service.patches import Mask, split
-from inpaint_service.rings import Plane, Site, fit_plane, site
+from inpaint_service.rings import Plane, Site, fit_plane, plane_values, site
 
 NEAR_PX = 4
 LEFTOVER_SCALE = 5.0
@@ -34,7 +34,8 @@ def plane_fill(rgb: Picture, mask: Mask, *, avoid: Mask | None = None) -> Pictur
     for spot in _sites(mask, avoid):
         crop = rgb[spot.place]
         plane = fit_plane(crop, spot.ring)
-        _write(out, spot, _blank(crop, spot) if plane is None else plane.values)
+        values = _blank(crop, spot) if plane is None else plane_values(plane.coefficients, spot.own.shape)
+        np.copyto(out[spot.place], levels(values), where=spot.own[..., None])
     return out
 
 
@@ -53,8 +54,14 @@ def membrane_fill(rgb: Picture, mask: Mask, *, avoid: Mask | None = None) -> Pic
     for spot in _sites(mask, avoid):
         crop = rgb[spot.place]
         plane = fit_plane(crop, spot.ring)
-        _write(out, spot, _blank(crop, spot) if plane is None else _membrane(crop, spot, plane))
+        values = _blank(crop, spot) if plane is None else _membrane(crop, spot, plane)
+        np.copyto(out[spot.place], levels(values), where=spot.own[..., None])
     return out
+
+
+def levels(values: NDArray[np.float32]) -> Picture:
+    """Round to gray levels, uint8."""
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
 
 def _sites(mask: Mask, avoid: Mask | None) -> list[Site]:
@@ -66,14 +73,10 @@ def _membrane(crop: Picture, spot: Site, plane: Plane) -> NDArray[np.float32]:
     known, unknown = spot.ring, spot.own
     if plane.scale <= LEFTOVER_SCALE:
         known, unknown = known & ~plane.outliers, unknown | plane.outliers
-    return plane.values + membrane(crop - plane.values, known, unknown)
+    values = plane_values(plane.coefficients, spot.own.shape)
+    return values + membrane(crop - values, known, unknown)
 
 
 def _blank(crop: Picture, spot: Site) -> NDArray[np.float32]:
     """Return the patch's own median color: all there is to go by where everything around is masked as well."""
     return np.broadcast_to(np.median(crop[spot.own], axis=0), crop.shape).astype(np.float32)
-
-
-def _write(out: Picture, spot: Site, values: NDArray[np.float32]) -> None:
-    rounded = np.clip(np.rint(values), 0, 255).astype(np.uint8)
-    np.copyto(out[spot.place], rounded, where=spot.own[..., None])

@@ -10,16 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleanplate.contract.messages import RegionResult
-from cleanplate.contract.problems import Internal, Invalid
+from cleanplate.contract.problems import Invalid
 from inpaint_service import crops, fills
-from inpaint_service.crops import CropOptions, Window
-from inpaint_service.engines import Inpainter, Params
-from inpaint_service.patches import Edges, Mask, Patch, grow, split
+from inpaint_service.batches import batched
+from inpaint_service.crops import CropOptions
+from inpaint_service.engines import Inpainter, Params, most_in_batch
+from inpaint_service.patches import Edges, Mask, Patch, grow, split, united
 from inpaint_service.rings import RING_PX
 from inpaint_service.strategy import MEMBRANE, PLANE, Choice, Flatness, choose
+from inpaint_service.windows import Window
 
 HdStrategy = Literal["Auto", "Original", "Resize", "Crop"]
 Picture = NDArray[np.uint8]
+
+BATCH_STEP_PX = 32
+"""Sides of windows that may go into a batch are multiples of this, so that more of them have the same shape."""
 
 FILLS: dict[str, Callable[..., Picture]] = {PLANE: fills.plane_fill, MEMBRANE: fills.membrane_fill}
 
@@ -58,15 +63,17 @@ class Unit:
 
     Attributes:
         strategy: the fill or model that does it.
-        window: what it sees and what it writes.
-        patch: what a fill repaints; None for a model, which repaints all that is left to do in the window's core.
+        windows: what it sees and what it writes: one window, or several of one shape that go to the model together.
+        patch: what a fill repaints; None for a model, which repaints all that is left to do in the windows' cores.
         regions: indices of the regions that it serves.
+        plane: of a plane's ring, as `Choice` has it; None where it is still to be fitted.
     """
 
     strategy: str
-    window: Window
+    windows: tuple[Window, ...]
     patch: Patch | None
     regions: tuple[int, ...]
+    plane: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,24 +113,35 @@ def plan(
     if rgb.shape[:2] != mask.shape:
         sizes = f"{mask.shape[1]} x {mask.shape[0]}, the picture {rgb.shape[1]} x {rgb.shape[0]}"
         raise Invalid(f"the mask is {sizes} pixels", field="mask")
-    patches = split(mask, near_px=0 if regions else fills.NEAR_PX)
+    patches, served = _pieces(mask, regions)
     choices = [choose(rgb, patch, mask, engine.name, options.flatness) for patch in patches]
-    owners = _owners(patches, regions) if regions else list(range(len(patches)))
-    served = [tuple(region for region, owner in enumerate(owners) if owner == index) for index in range(len(patches))]
     units = _fill_units(patches, choices, served, mask.shape) + _model_units(
         patches, choices, served, mask.shape, engine, options
     )
-    return Plan(mask, tuple(units), tuple(_results(regions, owners, choices)), options)
+    return Plan(mask, tuple(units), tuple(_results(regions, served, choices)), options)
+
+
+def _pieces(mask: Mask, regions: Sequence[Patch]) -> tuple[list[Patch], list[tuple[int, ...]]]:
+    """Return what is repainted as one, and the regions that each serves: those that touch share one."""
+    if not regions:
+        patches = split(mask, near_px=fills.NEAR_PX)
+        return patches, [(index,) for index in range(len(patches))]
+    pieces = united(regions, mask)
+    return [patch for patch, _ in pieces], [served for _, served in pieces]
 
 
 def _fill_units(
     patches: Sequence[Patch], choices: Sequence[Choice], served: Sequence[tuple[int, ...]], size: tuple[int, int]
 ) -> list[Unit]:
     return [
-        Unit(choice.strategy, Window(grow(patch.edges, RING_PX, size), patch.edges, regions), patch, regions)
+        Unit(choice.strategy, (_around(patch, size),), patch, regions, choice.plane)
         for patch, choice, regions in zip(patches, choices, served, strict=True)
         if choice.strategy in FILLS
     ]
+
+
+def _around(patch: Patch, size: tuple[int, int]) -> Window:
+    return Window(grow(patch.edges, RING_PX, size), patch.edges, ())
 
 
 def _model_units(
@@ -137,9 +155,9 @@ def _model_units(
     left = [index for index, choice in enumerate(choices) if choice.strategy not in FILLS]
     boxes = [patches[index].edges for index in left]
     units = []
-    for window in _windows(boxes, size, engine, options):
-        regions = sorted({region for box in window.regions for region in served[left[box]]})
-        units.append(Unit(engine.name, window, None, tuple(regions)))
+    for windows in batched(_windows(boxes, size, engine, options), most_in_batch(engine)):
+        regions = sorted({region for window in windows for box in window.regions for region in served[left[box]]})
+        units.append(Unit(engine.name, windows, None, tuple(regions)))
     return units
 
 
@@ -148,33 +166,19 @@ def _windows(boxes: Sequence[Edges], size: tuple[int, int], engine: Inpainter, o
         return []
     if options.hd_strategy == "Auto":
         bound_px = min(options.crops.largest_side_px, engine.largest_side_px or options.crops.largest_side_px)
-        return crops.windows(boxes, size, replace(options.crops, largest_side_px=bound_px))
+        step_px = BATCH_STEP_PX if most_in_batch(engine) > 1 else engine.modulus
+        return crops.windows(boxes, size, replace(options.crops, largest_side_px=bound_px, step_px=step_px))
     if options.hd_strategy == "Crop" and max(size) > options.crop_trigger_px:
         return crops.contour_windows(boxes, size, options.crop_margin_px)
     return [crops.whole(boxes, size)]
 
 
-def _owners(patches: Sequence[Patch], regions: Sequence[Patch]) -> list[int]:
-    """Return for each region the index of the patch that holds it: regions that touch share one."""
-    edges = np.array([patch.edges for patch in patches]).reshape(-1, 4)
-    return [_owner(patches, edges, region) for region in regions]
-
-
-def _owner(patches: Sequence[Patch], edges: NDArray[np.int_], region: Patch) -> int:
-    offset = int(np.argmax(region.pixels > 0))
-    y, x = divmod(offset, region.pixels.shape[1])
-    y, x = y + region.top, x + region.left
-    inside = (edges[:, 0] <= x) & (x < edges[:, 2]) & (edges[:, 1] <= y) & (y < edges[:, 3])
-    for index in np.nonzero(inside)[0]:
-        patch = patches[index]
-        if patch.pixels[y - patch.top, x - patch.left]:
-            return int(index)
-    raise Internal(f"region {region.name} is not in the mask")
-
-
-def _results(regions: Sequence[Patch], owners: Sequence[int], choices: Sequence[Choice]) -> list[RegionResult]:
+def _results(
+    regions: Sequence[Patch], served: Sequence[tuple[int, ...]], choices: Sequence[Choice]
+) -> list[RegionResult]:
+    of_region = {region: choice for choice, indices in zip(choices, served, strict=True) for region in indices}
     names = [region.name for region in regions] or [str(index) for index in range(len(choices))]
     return [
-        RegionResult(id=name, strategy=choices[owner].strategy, reason=choices[owner].reason)
-        for name, owner in zip(names, owners, strict=True)
+        RegionResult(id=name, strategy=of_region[index].strategy, reason=of_region[index].reason)
+        for index, name in enumerate(names)
     ]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,11 +19,12 @@ import cv2
 import numpy as np
 
 from cleanplate.contract.problems import EngineUnavailable, Internal
-from inpaint_service import crops, masks
-from inpaint_service.crops import Window
-from inpaint_service.engines import Inpainter, OutOfMemory, Params
+from inpaint_service import fills, masks, tiles
+from inpaint_service.engines import Batching, Inpainter, OutOfMemory, Params, most_in_batch
 from inpaint_service.patches import Mask, Patch, grow
 from inpaint_service.plans import FILLS, HdStrategy, Options, Picture, Plan, Unit, plan
+from inpaint_service.rings import plane_values
+from inpaint_service.windows import Window
 
 __all__ = ["Canvas", "HdStrategy", "Note", "Options", "Plan", "Unit", "plan"]
 
@@ -44,7 +45,7 @@ class Canvas:
     """A picture in the making.
 
     Args:
-        rgb: (H, W, 3) uint8; a copy is worked on.
+        rgb: (H, W, 3) uint8; a copy is worked on, and it must stay as it is.
         plan: what `plan` made for this picture.
         engine: the model it was made for.
         load_on_cpu: loads the same model on the CPU, for when the device's memory does not suffice; None for never.
@@ -54,6 +55,7 @@ class Canvas:
         self, rgb: Picture, plan: Plan, engine: Inpainter, load_on_cpu: Callable[[], Inpainter] | None = None
     ) -> None:
         self.picture = rgb.copy()
+        self._before = rgb
         self._plan = plan
         self._engine = engine
         self._load_on_cpu = load_on_cpu
@@ -72,83 +74,110 @@ class Canvas:
             self._fill(unit, unit.patch)
             return []
         notes: list[Note] = []
-        self._repaint_window(unit.window, notes)
+        together = len(unit.windows) <= most_in_batch(self._engine)
+        for windows in [unit.windows] if together else [(window,) for window in unit.windows]:
+            self._repaint_windows(windows, notes)
         return notes
 
     def _fill(self, unit: Unit, patch: Patch) -> None:
-        place = unit.window.place
-        left, top, right, bottom = unit.window.edges
+        [window] = unit.windows
+        place = window.place
+        left, top, right, bottom = window.edges
         own = np.zeros((bottom - top, right - left), np.uint8)
         rows, columns = patch.place
         own[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left] = patch.pixels
-        new = FILLS[unit.strategy](self.picture[place], own, avoid=self._plan.mask[place])
-        self._write(unit.window, new, own)
+        if unit.plane is not None:
+            new = fills.levels(plane_values(unit.plane, own.shape))
+        else:
+            new = FILLS[unit.strategy](self.picture[place], own, avoid=self._plan.mask[place])
+        self._write(window, new, own)
 
-    def _repaint_window(self, window: Window, notes: list[Note]) -> None:
-        mask = self._mask_to_do(window)
-        core = self._core(window)
-        if not mask[core].any():
+    def _repaint_windows(self, windows: Sequence[Window], notes: list[Note]) -> None:
+        windows = [window for window in windows if self._mask_to_do(window)[window.inner].any()]
+        if not windows:
             return
         try:
-            new = self._call(self.picture[window.place].copy(), mask.copy())
+            results = self._call_many(windows) if len(windows) > 1 else [self._call(windows[0])]
         except OutOfMemory as error:
             log.warning("out of memory: %s", error)
             notes.append(Note("out_of_memory", str(error)))
-            self._make_do(window, notes, error)
+            self._make_do(windows, notes, error)
             return
-        own = np.zeros_like(mask)
-        own[core] = mask[core]
-        self._write(window, new, own)
+        for window, new in zip(windows, results, strict=True):
+            own = np.zeros(window.shape, np.uint8)
+            own[window.inner] = self._mask_to_do(window)[window.inner]
+            self._write(window, new, own)
 
-    def _make_do(self, window: Window, notes: list[Note], error: OutOfMemory) -> None:
-        """Try again in tiles half as large, and at last on the CPU."""
-        bound_px = window.longest_px // 2
-        if bound_px >= LEAST_TILE_PX:
-            context_px = max(abs(edge - core) for edge, core in zip(window.edges, window.core, strict=True))
-            tiles = crops.tiles(window, context_px, self._to_do.shape, bound_px)
-            notes.append(Note("split", f"split into {len(tiles)} tiles of at most {bound_px} pixels"))
-            for tile in tiles:
-                self._repaint_window(tile, notes)
+    def _make_do(self, windows: Sequence[Window], notes: list[Note], error: OutOfMemory) -> None:
+        """Try again one by one, then in tiles half as large, and at last on the CPU."""
+        smaller, words = _smaller(windows, self._to_do.shape)
+        if smaller:
+            notes.append(Note("split", words))
+            for window in smaller:
+                self._repaint_windows([window], notes)
             return
         if self._load_on_cpu is None or self._engine.device == "cpu":
-            raise EngineUnavailable(f"{self._engine.name}: memory does not suffice for {bound_px} pixels") from error
+            [height, width] = windows[0].shape
+            raise EngineUnavailable(f"{self._engine.name}: memory does not suffice for {width} x {height}") from error
         notes.append(Note("cpu", f"{self._engine.name} goes on on the CPU"))
         self._engine = self._load_on_cpu()
-        self._repaint_window(window, notes)
+        self._repaint_windows(windows, notes)
 
-    def _call(self, rgb: Picture, mask: Mask) -> Picture:
+    def _call_many(self, windows: Sequence[Window]) -> Picture:
+        engine = self._engine
+        assert isinstance(engine, Batching)
+        rgb = np.stack([self.picture[window.place] for window in windows])
+        mask = np.stack([self._mask_to_do(window) for window in windows])
+        return self._checked(engine.inpaint_many(rgb, mask, self._plan.options.params), rgb.shape)
+
+    def _call(self, window: Window) -> Picture:
+        rgb, mask = self.picture[window.place].copy(), self._mask_to_do(window)
         options = self._plan.options
         limit = options.resize_limit_px
         if options.hd_strategy == "Resize" and max(mask.shape) > limit:
             return _called_small(self._engine, rgb, mask, options.params, limit)
-        new = self._engine.inpaint(rgb, mask, options.params)
-        if new.shape != rgb.shape or new.dtype != np.uint8:
-            raise Internal(f"{self._engine.name} returned {new.shape} {new.dtype} for {rgb.shape} uint8")
+        return self._checked(self._engine.inpaint(rgb, mask, options.params), rgb.shape)
+
+    def _checked(self, new: Picture, shape: tuple[int, ...]) -> Picture:
+        if new.shape != shape or new.dtype != np.uint8:
+            raise Internal(f"{self._engine.name} returned {new.shape} {new.dtype} for {shape} uint8")
         return new
 
     def _mask_to_do(self, window: Window) -> Mask:
         return np.where(self._to_do[window.place] > 0, np.uint8(255), np.uint8(0))
 
-    def _core(self, window: Window) -> tuple[slice, slice]:
-        (left, top, _, _), (x0, y0, x1, y1) = window.edges, window.core
-        return slice(y0 - top, y1 - top), slice(x0 - left, x1 - left)
-
     def _write(self, window: Window, new: Picture, own: Mask) -> None:
-        """Put the new pixels in where `own` is masked, and cross them off."""
+        """Put the new pixels in where `own` is masked, and cross off those that no later tile paints again."""
         chosen = own > 0
         target = self.picture[window.place]
         if self._plan.options.feather_px:
-            new = self._feathered(window, target, new)
+            new = self._feathered(window, new)
+        if any(window.shared):
+            new = tiles.blended(window, target, new)
         np.copyto(target, new, where=chosen[..., None])
-        self._to_do[window.place][chosen] = 0
+        self._to_do[window.place][window.final][chosen[window.final]] = 0
 
-    def _feathered(self, window: Window, old: Picture, new: Picture) -> Picture:
+    def _feathered(self, window: Window, new: Picture) -> Picture:
         feather_px = self._plan.options.feather_px
         edges = grow(window.edges, math.ceil(feather_px) + 1, self._plan.mask.shape)
         share = masks.feather(self._plan.mask[edges[1] : edges[3], edges[0] : edges[2]], feather_px)
         left, top, right, bottom = window.edges
         share = share[top - edges[1] : bottom - edges[1], left - edges[0] : right - edges[0], None]
+        old = self._before[window.place]
         return np.rint(old + share * (new.astype(np.float32) - old)).astype(np.uint8)
+
+
+def _smaller(windows: Sequence[Window], size: tuple[int, ...]) -> tuple[list[Window], str]:
+    """Return what to try in place of these windows, and how to tell it; nothing where they are as small as can be."""
+    if len(windows) > 1:
+        return list(windows), f"{len(windows)} windows one at a time"
+    [window] = windows
+    bound_px = window.longest_px // 2
+    if bound_px < LEAST_TILE_PX:
+        return [], ""
+    context_px = max(abs(edge - core) for edge, core in zip(window.edges, window.core, strict=True))
+    smaller = tiles.cut(window, context_px, (size[0], size[1]), bound_px)
+    return smaller, f"split into {len(smaller)} tiles of at most {bound_px} pixels"
 
 
 def _called_small(engine: Inpainter, rgb: Picture, mask: Mask, params: Params | None, limit_px: int) -> Picture:

@@ -45,13 +45,13 @@ class Plane:
     """A robust plane through the ring, per channel, and how the ring deviates from it.
 
     Attributes:
-        values: (h, w, 3) float32, the plane over the whole crop.
+        coefficients: (3, 3) float64, what `plane_values` makes the plane of.
         scale: robust standard deviation of the ring's pixels from it, in gray levels, of the worst channel.
         outliers: (h, w) bool, ring pixels further than three such deviations from it in some channel.
         outlier_share: their share of the ring.
     """
 
-    values: NDArray[np.float32]
+    coefficients: NDArray[np.float64]
     scale: float
     outliers: Bits
     outlier_share: float
@@ -90,8 +90,7 @@ def fit_plane(crop: NDArray[np.uint8], ring: Bits) -> Plane | None:
     if not ring.any():
         return None
     ys, xs = np.nonzero(ring)
-    basis = _basis(ring.shape)
-    at_ring = basis[ys, xs]
+    at_ring = _basis(ring.shape)[ys, xs]
     values = crop[ys, xs].astype(np.float64)
     step = -(-len(values) // SAMPLE)
     coefficients, scales = _reweighted(at_ring[::step], values[::step])
@@ -99,20 +98,27 @@ def fit_plane(crop: NDArray[np.uint8], ring: Bits) -> Plane | None:
     far = (residuals > OUTLIER_SIGMAS * np.maximum(scales, OUTLIER_LEAST_SCALE)).any(axis=1)
     outliers = np.zeros_like(ring)
     outliers[ys[far], xs[far]] = True
-    return Plane((basis @ coefficients).astype(np.float32), float(scales.max()), outliers, float(far.mean()))
+    return Plane(coefficients, float(scales.max()), outliers, float(far.mean()))
+
+
+def plane_values(coefficients: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Return a plane over the whole (h, w) crop whose ring it was fitted to, (h, w, 3) float32."""
+    return (_basis(shape) @ coefficients).astype(np.float32)
 
 
 def _reweighted(
     basis: NDArray[np.float64], values: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the coefficients and, per channel, the robust standard deviation."""
-    weights = np.ones_like(values)
+    products = (basis[:, :, None] * basis[:, None, :]).reshape(-1, 9)
+    channels = np.ascontiguousarray(values.T)
+    weights = np.ones_like(channels)
     for _ in range(ROUNDS + 1):
-        coefficients = _least_squares(basis, values, weights)
-        residuals = np.abs(values - basis @ coefficients)
-        scales = np.maximum(MAD_TO_SIGMA * np.median(residuals, axis=0), LEAST_SCALE)
-        weights = np.clip(1 - np.square(residuals / (TUKEY * scales)), 0, None) ** 2
-    return coefficients, scales
+        coefficients = _least_squares(basis, products, channels, weights)
+        residuals = np.abs(channels - coefficients @ basis.T)
+        scales = np.maximum(MAD_TO_SIGMA * np.median(residuals, axis=1), LEAST_SCALE)
+        weights = np.square(np.maximum(1 - np.square(residuals / (TUKEY * scales[:, None])), 0))
+    return coefficients.T, scales
 
 
 def _basis(shape: tuple[int, ...]) -> NDArray[np.float64]:
@@ -124,11 +130,13 @@ def _basis(shape: tuple[int, ...]) -> NDArray[np.float64]:
 
 
 def _least_squares(
-    basis: NDArray[np.float64], values: NDArray[np.float64], weights: NDArray[np.float64]
+    basis: NDArray[np.float64],
+    products: NDArray[np.float64],
+    channels: NDArray[np.float64],
+    weights: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Solve the three weighted normal equations; a whisper of ridge keeps a ring on one line solvable."""
-    products = (basis[:, :, None] * basis[:, None, :]).reshape(-1, 9)
-    normal = (weights.T @ products).reshape(-1, 3, 3) + np.diag((1e-3, 1e-3, 1e-9))
-    right = (weights * values).T @ basis
+    normal = (weights @ products).reshape(-1, 3, 3) + np.diag((1e-3, 1e-3, 1e-9))
+    right = (weights * channels) @ basis
     solution: NDArray[np.float64] = np.linalg.solve(normal, right[..., None])[..., 0]
-    return solution.T
+    return solution

@@ -6,7 +6,7 @@ membrane. A model is not asked where there is nothing to imagine.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,10 +37,16 @@ class Flatness:
 
 @dataclass(frozen=True)
 class Choice:
-    """Who repaints a patch, and the reason in words for a person."""
+    """Who repaints a patch, and the reason in words for a person.
+
+    Attributes:
+        plane: (3, 3) float64, that of a flat ring, as `rings.Plane` has it; no more than that is kept of it, since ten
+            thousand patches may wait for their turn.
+    """
 
     strategy: str
     reason: str
+    plane: NDArray[np.float64] | None = field(default=None, compare=False)
 
 
 def choose(rgb: NDArray[np.uint8], patch: Patch, mask: Mask, engine: str, flatness: Flatness | None = None) -> Choice:
@@ -58,8 +64,8 @@ def choose(rgb: NDArray[np.uint8], patch: Patch, mask: Mask, engine: str, flatne
     spot = site(patch, mask)
     plane = fit_plane(rgb[spot.place], spot.ring)
     flat, words = _judge(plane, flatness or Flatness())
-    if flat:
-        return Choice(PLANE, words)
+    if plane is not None and flat:
+        return Choice(PLANE, words, plane.coefficients)
     if engine == AUTO:
         return Choice(MEMBRANE, f"{words}; no model is loaded")
     return Choice(engine, words)

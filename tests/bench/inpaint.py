@@ -133,7 +133,6 @@ def served(**settings: str) -> Iterator[Server]:
 def model_rows() -> Rows:
     """Compare the crop plan with IOPaint's strategies, same network, same process."""
     from inpaint_service import masks, repaint
-    from inpaint_service.crops import CropOptions
     from inpaint_service.engines import load
 
     with tempfile.TemporaryDirectory() as folder:
@@ -145,8 +144,7 @@ def model_rows() -> Rows:
         for line in lines(2048, 2048, 12, 0.08):
             mask[line["y"] : line["y"] + line["height"], line["x"] : line["x"] + line["width"]] = 255
         engine.warm_up()
-        options = repaint.Options(crops=CropOptions())
-        plan = repaint.plan(rgb, mask, engine, options)
+        plan = repaint.plan(rgb, mask, engine)
 
         def ours() -> None:
             canvas = repaint.Canvas(rgb, plan, engine)
@@ -177,13 +175,14 @@ def request_rows(server: Server) -> Rows:
     """Compare a request with the same work done in this process, and the two ways to send a picture."""
     from cleanplate.contract.messages import Region
     from cleanplate.runtime.images import PictureLimits
+    from inpaint_service.crops import CropOptions
     from inpaint_service.erase import Eraser
     from inpaint_service.models import ModelChoice, Models
     from inpaint_service.wire import Order, Params
 
     models = Models(ModelChoice("cv2"))
     models.start()
-    eraser = Eraser(models, PictureLimits(0, 0, 0), 768)
+    eraser = Eraser(models, PictureLimits(0, 0, 0), CropOptions())
     regions = lines(4000, 3000, 10, 0.03)
     places = tuple(Region(**region) for region in regions)
     forms: tuple[Literal["jpeg", "png"], ...] = ("jpeg", "png")

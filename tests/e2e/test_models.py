@@ -34,6 +34,18 @@ torchscript.write(folder / "lama.pt")
 lama.write(folder / "fourier.pt")
 diffusion.write(folder / name)
 """
+BATCH = """
+import pathlib, sys
+import numpy as np
+from inpaint_service.engines import Economy, load, most_in_batch
+engine = load("lama", device="cpu", weights=pathlib.Path(sys.argv[1]), threads=1, economy=Economy(batch=3))
+rng = np.random.default_rng(0)
+rgb, mask = rng.integers(0, 256, (3, 50, 70, 3), np.uint8), np.zeros((3, 50, 70), np.uint8)
+mask[0, 10:20, 10:60] = mask[1, 30:45, 20:40] = mask[2, :, 5:9] = 255
+together = engine.inpaint_many(rgb, mask)
+alone = np.stack([engine.inpaint(*pair) for pair in zip(rgb, mask)])
+print(most_in_batch(engine), together.shape, np.abs(together.astype(int) - alone).max() <= 1)
+"""
 REGION = {"x": 50, "y": 50, "width": 200, "height": 40}
 
 
@@ -115,6 +127,12 @@ def test_a_diffusion_model_that_cannot_work_so_says_why(inpaint: str) -> None:
     answer = erase(inpaint, model=DIFFUSION, sd_strength=0.0)
     assert answer.status_code == 422
     assert DIFFUSION in answer.json()["detail"]
+
+
+def test_crops_in_one_call_come_out_as_each_by_itself(weights: Path) -> None:
+    command: list[str | Path] = [PYTHON, "-P", "-c", BATCH, weights / "fourier.pt"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert told.stdout.split() == ["3", "(3,", "50,", "70,", "3)", "True"]
 
 
 def test_bf16_is_close_where_the_processor_can_and_refused_where_it_cannot(weights: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from cleanplate.runtime.service import open_board
-from inpaint_service.engines import Inpainter, OutOfMemory, Params, load
+from inpaint_service.engines import Economy, Inpainter, OutOfMemory, Params, load
 from inpaint_service.tasks import KIND
 from tests.wires.conftest import Inpaint, Serve
 from tests.wires.pictures import decoded, encoded, noise, order, text
@@ -75,6 +75,27 @@ def test_too_little_memory_splits_then_goes_to_the_cpu_and_each_is_an_event(
     inside[150:410, 100:520] = True
     assert (pixels[inside] == color).all()
     assert np.array_equal(pixels[~inside], before[~inside])
+
+
+def test_the_settings_say_what_a_model_sees_and_how_much_in_a_call(serve: Serve) -> None:
+    told: list[object] = []
+
+    class Witness(Painter):
+        def inpaint(
+            self, rgb: NDArray[np.uint8], mask: NDArray[np.uint8], params: Params | None = None
+        ) -> NDArray[np.uint8]:
+            told.append(mask.shape)
+            return super().inpaint(rgb, mask, params)
+
+    def load_witness(name: str, *, economy: Economy, **_: Any) -> Inpainter:
+        told.append(economy.batch)
+        return Witness(name)
+
+    live = serve(load_witness, model="lama", context=0.1, context_min=8, batch=3)
+    assert live.post("/api/v1/inpaint-regions", BUSY).status_code == 200
+    small = {**BUSY, "regions": [{"x": 100, "y": 150, "width": 420, "height": 30}]}
+    assert live.post("/api/v1/inpaint-regions", small).status_code == 200
+    assert told == [3, (260 + 2 * 26, 420 + 2 * 26), (30 + 2 * 8, 420 + 2 * 8)]
 
 
 def test_an_idle_model_is_unloaded_and_the_next_request_loads_it_again(serve: Serve) -> None:

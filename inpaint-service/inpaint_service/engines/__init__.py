@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,11 +45,13 @@ class Economy:
         precision: what its matrices are multiplied in.
         low_mem: give the device's cache back after each call.
         cpu_offload: keep the weights in main memory and lend them to the device for each call.
+        batch: how many crops of one shape go into a call of a model that can; 0: as many as the device is best at.
     """
 
     precision: Precision = "fp32"
     low_mem: bool = False
     cpu_offload: bool = False
+    batch: int = 0
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,27 @@ class Inpainter(Protocol):
 
     def close(self) -> None:
         """Give back its memory."""
+
+
+@runtime_checkable
+class Batching(Inpainter, Protocol):
+    """A model that can also repaint several crops in one call.
+
+    Attributes:
+        most_in_batch: how many at most; with 1 it is not called so.
+    """
+
+    most_in_batch: int
+
+    def inpaint_many(
+        self, rgb: NDArray[np.uint8], mask: NDArray[np.uint8], params: Params | None = None
+    ) -> NDArray[np.uint8]:
+        """Repaint crops of one shape: as `inpaint`, each array with one axis more, (n, h, w, 3) and (n, h, w)."""
+
+
+def most_in_batch(engine: Inpainter) -> int:
+    """Return how many crops of one shape the model takes in a call."""
+    return engine.most_in_batch if isinstance(engine, Batching) else 1
 
 
 def usable(name: str, *, weights_dir: Path | None = None, weights: Path | None = None) -> tuple[bool, str]:

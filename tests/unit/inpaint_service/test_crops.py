@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,8 +9,9 @@ from hypothesis import strategies as st
 
 from cleanplate.contract.problems import Invalid
 from inpaint_service import crops
-from inpaint_service.crops import CropOptions, Window
+from inpaint_service.crops import CropOptions
 from inpaint_service.patches import Edges
+from inpaint_service.windows import Window
 
 
 @st.composite
@@ -27,35 +26,61 @@ def situations(draw: st.DrawFn) -> tuple[list[Edges], tuple[int, int], CropOptio
         context_min_px=draw(st.integers(0, 200)),
         call_px=draw(st.integers(0, 20_000)),
         largest_side_px=draw(st.integers(64, 500)),
+        step_px=draw(st.sampled_from([1, 8, 32])),
     )
     return boxes, (height, width), options
 
 
+Situation = tuple[list[Edges], tuple[int, int], CropOptions]
+
+
 @given(situations())
 @settings(max_examples=100, deadline=None)
-def test_cores_cover_every_box_and_no_window_is_too_large_or_leaves_the_picture(
-    situation: tuple[list[Edges], tuple[int, int], CropOptions],
+def test_no_window_misses_its_region_exceeds_the_bound_or_leaves_the_picture(situation: Situation) -> None:
+    boxes, size, options = situation
+    windows = crops.windows(boxes, size, options)
+    assert max(window.longest_px for window in windows) <= options.largest_side_px
+    _check(boxes, size, windows)
+
+
+@given(situations(), st.integers(0, 200))
+@settings(max_examples=50, deadline=None)
+def test_no_window_of_iopaints_strategies_misses_its_region_or_leaves_the_picture(
+    situation: Situation, margin_px: int
 ) -> None:
-    boxes, (height, width), options = situation
-    uncovered = np.zeros((height, width), bool)
-    for left, top, right, bottom in boxes:
-        uncovered[top:bottom, left:right] = True
-    for window in crops.windows(boxes, (height, width), options):
+    boxes, size, _ = situation
+    _check(boxes, size, crops.contour_windows(boxes, size, margin_px))
+    _check(boxes, size, [crops.whole(boxes, size)])
+
+
+def _check(boxes: list[Edges], size: tuple[int, int], windows: list[Window]) -> None:
+    """Hold that each box is covered by the cores of the windows that serve it, and each of these touches it."""
+    for window in windows:
         left, top, right, bottom = window.edges
         x0, y0, x1, y1 = window.core
-        assert 0 <= left <= x0 < x1 <= right <= width
-        assert 0 <= top <= y0 < y1 <= bottom <= height
-        assert window.longest_px <= options.largest_side_px
-        uncovered[y0:y1, x0:x1] = False
-    assert not uncovered.any()
+        assert 0 <= left <= x0 < x1 <= right <= size[1]
+        assert 0 <= top <= y0 < y1 <= bottom <= size[0]
+    for index, (left, top, right, bottom) in enumerate(boxes):
+        covered = np.zeros(size, bool)
+        for window in windows:
+            if index in window.regions:
+                x0, y0, x1, y1 = window.core
+                assert x0 < right
+                assert left < x1
+                assert y0 < bottom
+                assert top < y1
+                covered[y0:y1, x0:x1] = True
+        assert covered[top:bottom, left:right].all()
 
 
 @given(situations())
 @settings(max_examples=50, deadline=None)
-def test_every_box_is_served_by_some_window(situation: tuple[list[Edges], tuple[int, int], CropOptions]) -> None:
+def test_sides_are_multiples_of_the_step_where_picture_and_bound_let_them(situation: Situation) -> None:
     boxes, size, options = situation
-    served = {index for window in crops.windows(boxes, size, options) for index in window.regions}
-    assert served == set(range(len(boxes)))
+    step_px = options.step_px
+    for window in crops.windows(boxes, size, options):
+        for side, limit in zip(window.shape, size, strict=True):
+            assert side % step_px == 0 or side + step_px - side % step_px > min(limit, options.largest_side_px)
 
 
 def test_a_window_shows_context_on_every_side() -> None:
@@ -78,14 +103,6 @@ def test_merging_never_costs_area() -> None:
     boxes = [(0, 0, 300, 20), (0, 0, 20, 300)]
     options = CropOptions(context=0, context_min_px=0, call_px=0)
     assert len(crops.windows(boxes, (400, 400), options)) == 2
-
-
-def test_a_long_line_is_tiled_with_overlap() -> None:
-    windows = crops.windows([(0, 50, 1000, 90)], (140, 1000), CropOptions(largest_side_px=400))
-    assert len(windows) > 2
-    for one, other in itertools.pairwise(windows):
-        assert one.core[2] == other.core[0]
-        assert one.edges[2] > other.edges[0]
 
 
 def test_contour_windows_move_inwards_at_the_border() -> None:

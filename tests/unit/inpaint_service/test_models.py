@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from cleanplate.contract.problems import EngineBusy, EngineUnavailable, Invalid, TimedOut
 from inpaint_service import models as module
-from inpaint_service.engines import Device, Inpainter, OutOfMemory, Params, PrecisionUnsupported
+from inpaint_service.engines import Device, Inpainter, OutOfMemory, Params, PrecisionUnsupported, most_in_batch
 from inpaint_service.loads import Loads
 from inpaint_service.models import ModelChoice, Models
 
@@ -176,6 +176,25 @@ def test_a_copy_takes_one_call_at_a_time_and_several_take_several(loader: Loader
     loader.gate.set()
     assert all((future.result(PATIENCE_S) == 7).all() for future in running)
     assert loader.loads["lama"] == len(loader.made) == 2
+
+
+class Many(Engine):
+    """A model that takes three crops in a call."""
+
+    most_in_batch = 3
+
+    def inpaint_many(self, rgb: Picture, mask: Picture, params: Params | None = None) -> Picture:
+        return np.stack([self.inpaint(*pair, params) for pair in zip(rgb, mask, strict=True)])
+
+
+def test_what_a_model_takes_in_a_call_is_known_when_it_is_loaded(loader: Loader) -> None:
+    def many(name: str, **_: Any) -> Inpainter:
+        return Many(name, "cpu", loader.gate)
+
+    model = started(many).get(None)
+    assert most_in_batch(model) == 3
+    assert (model.inpaint_many(np.stack([BLACK] * 3), np.stack([MASK] * 3)) == 7).all()
+    assert most_in_batch(started(loader).get(None)) == 1
 
 
 def test_an_idle_model_is_let_go_and_comes_back_when_called(loader: Loader) -> None:

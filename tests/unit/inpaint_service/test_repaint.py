@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cleanplate.contract.messages import Region
 from cleanplate.contract.problems import EngineUnavailable, Internal, Invalid
-from inpaint_service import masks, repaint
+from inpaint_service import fills, masks, repaint
 from inpaint_service.crops import CropOptions
 from inpaint_service.engines import OutOfMemory, Params
 from inpaint_service.engines.embedded import Embedded
@@ -54,6 +54,29 @@ class Cropped(Painter):
 
     def inpaint(self, rgb: Picture, mask: Picture, params: Params | None = None) -> Picture:
         return rgb[1:]
+
+
+class Shaded(Painter):
+    """Paints each call in a gray of its own, lighter by ten than the one before."""
+
+    def inpaint(self, rgb: Picture, mask: Picture, params: Params | None = None) -> Picture:
+        return super().inpaint(rgb, mask, params) // 77 * np.uint8(10 * len(self.seen))
+
+
+class Many(Painter):
+    """Takes several crops in a call, unless that is more than its memory holds."""
+
+    def __init__(self, most_in_batch: int = 4, bears: int = 100, device: str = "cpu") -> None:
+        super().__init__(device=device)
+        self.most_in_batch, self.bears = most_in_batch, bears
+        self.batches: list[tuple[int, ...]] = []
+
+    def inpaint_many(self, rgb: Picture, mask: Picture, params: Params | None = None) -> Picture:
+        if len(mask) > self.bears:
+            raise OutOfMemory(f"{mask.shape}")
+        self.batches.append(mask.shape)
+        self.params.append(params)
+        return np.stack([self.inpaint(*pair) for pair in zip(rgb, mask, strict=True)])
 
 
 def noise(height: int, width: int, seed: int = 0) -> Picture:
@@ -138,6 +161,15 @@ def test_a_mask_of_another_size_is_refused() -> None:
     assert caught.value.field == "mask"
 
 
+def test_the_plane_that_a_ring_was_judged_by_is_the_one_that_fills() -> None:
+    slope = (np.add.outer(np.arange(100), np.arange(300)) // 2).astype(np.uint8)
+    rgb = slope[..., None] + np.random.default_rng(0).integers(0, 5, (100, 300, 3)).astype(np.uint8)
+    mask = line(100, 300, 0, 30, 80, 50) | line(100, 300, 82, 40, 90, 50) | line(100, 300, 180, 60, 240, 80)
+    plan = repaint.plan(rgb, mask, Painter())
+    assert [unit.plane is not None for unit in plan.units] == [True, True]
+    assert np.array_equal(done(rgb, mask, Painter()), fills.plane_fill(rgb, mask))
+
+
 def test_a_unit_that_was_not_done_changes_nothing() -> None:
     rgb = noise(100, 1000)
     mask = line(100, 1000, 10, 40, 60, 60) | line(100, 1000, 900, 40, 950, 60)
@@ -199,6 +231,92 @@ def test_out_of_memory_goes_to_the_cpu_at_last_and_stays_there() -> None:
     notes = [note for unit in plan.units for note in canvas.repaint(unit)]
     assert [note.code for note in notes].count("cpu") == 1
     assert isinstance(notes[0], Note)
+    assert (canvas.picture[mask > 0] == 77).all()
+
+
+@pytest.mark.parametrize("vertical", [False, True])
+def test_tiles_fade_into_each_other(vertical: bool) -> None:
+    rgb, mask = noise(140, 1000), line(140, 1000, 0, 50, 1000, 90)
+    if vertical:
+        rgb, mask = rgb.swapaxes(0, 1).copy(), mask.T.copy()
+    painter = Shaded()
+    out = done(rgb, mask, painter, Options(crops=CropOptions(largest_side_px=400)))
+    along = out[:, 70, 0] if vertical else out[70, :, 0]
+    steps = np.diff(along.astype(int))
+    assert len(painter.seen) > 2
+    assert (along[0], along[-1]) == (10, 10 * len(painter.seen))
+    assert set(steps.tolist()) == {0, 1}
+    assert np.array_equal(out[mask == 0], rgb[mask == 0])
+
+
+def test_a_tile_is_painted_beside_the_one_before_it() -> None:
+    class Witness(Painter):
+        def inpaint(self, rgb: Picture, mask: Picture, params: Params | None = None) -> Picture:
+            known.append(bool((rgb[mask == 0] == 77).all(axis=-1).any()))
+            return super().inpaint(rgb, mask, params)
+
+    known: list[bool] = []
+    mask = line(140, 700, 0, 50, 700, 90)
+    done(noise(140, 700), mask, Witness(), Options(crops=CropOptions(largest_side_px=400)))
+    assert known == [False, True, True]
+
+
+def test_tiles_of_tiles_leave_no_text_and_keep_what_is_not_masked() -> None:
+    rgb, mask, painter = noise(900, 900), line(900, 900, 30, 30, 870, 860), Painter(limit_px=230)
+    out = done(rgb, mask, painter)
+    assert (out[mask > 0] == 77).all()
+    assert np.array_equal(out[mask == 0], rgb[mask == 0])
+
+
+def test_a_feather_at_a_seam_is_that_of_one_window() -> None:
+    rgb, mask = noise(140, 1000), line(140, 1000, 20, 50, 980, 90)
+    whole = done(rgb, mask, Painter(), Options("Original", feather_px=5))
+    tiled = done(rgb, mask, Painter(), Options(feather_px=5, crops=CropOptions(largest_side_px=300)))
+    assert np.abs(whole.astype(int) - tiled).max() <= 1
+
+
+def lines_apart(count: int) -> Picture:
+    mask = np.zeros((200 * count, 400), np.uint8)
+    for index in range(count):
+        mask[200 * index + 80 : 200 * index + 100 + index, 100 : 300 - index] = 255
+    return mask
+
+
+def test_windows_of_about_the_same_size_go_to_a_model_that_can_in_one_call() -> None:
+    mask, painter, params = lines_apart(5), Many(4), Params({"sd_seed": 7})
+    rgb = noise(1000, 400)
+    out = done(rgb, mask, painter, Options(params=params))
+    assert painter.batches == [(4, 96, 288)]
+    assert painter.seen == [(96, 288)] * 5
+    assert painter.params[0] == params
+    assert (out[mask > 0] == 77).all()
+    assert np.array_equal(out[mask == 0], rgb[mask == 0])
+
+
+def test_a_batch_is_one_unit_that_serves_the_regions_of_its_windows() -> None:
+    plan = repaint.plan(noise(1000, 400), lines_apart(5), Many(4))
+    assert [unit.regions for unit in plan.units] == [(0, 1, 2, 3), (4,)]
+
+
+def test_a_batch_that_memory_does_not_hold_is_done_one_by_one() -> None:
+    rgb, mask, painter = noise(800, 400), lines_apart(4), Many(4, bears=2)
+    [unit] = repaint.plan(rgb, mask, painter).units
+    canvas = Canvas(rgb, repaint.plan(rgb, mask, painter), painter)
+    assert [note.code for note in canvas.repaint(unit)] == ["out_of_memory", "split"]
+    assert (len(painter.seen), painter.batches) == (4, [])
+    assert (canvas.picture[mask > 0] == 77).all()
+
+
+def test_batches_for_the_gpu_are_done_one_by_one_on_a_cpu_that_takes_none() -> None:
+    rgb, mask, on_gpu, on_cpu = noise(1600, 400), lines_apart(8), Many(4, bears=0, device="cuda"), Painter()
+    on_gpu.limit_px = 1
+    plan = repaint.plan(rgb, mask, on_gpu)
+    canvas = Canvas(rgb, plan, on_gpu, load_on_cpu=lambda: on_cpu)
+    told = [[note.code for note in canvas.repaint(unit)] for unit in plan.units]
+    assert told[0][:2] == ["out_of_memory", "split"]
+    assert told[0][-1] == "cpu"
+    assert told[1] == []
+    assert on_cpu.seen[-7:] == [(96, 288)] * 7
     assert (canvas.picture[mask > 0] == 77).all()
 
 
