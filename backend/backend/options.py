@@ -25,10 +25,14 @@ class Options(BaseModel):
     min_height: float = Field(0.0, ge=0, le=100_000, description="leave text that is lower than this, in px")
     output_format: OutputFormat = "png"
     quality: int | None = Field(None, ge=1, le=100)
+    verify: bool = Field(
+        True, description="look again, repaint with a larger mask what is still readable, tell what is left"
+    )
     priority: int = Field(0, ge=-100, le=100, description="higher goes first")
     callback_url: HttpUrl | None = Field(None, description="where the outcome is posted, signed")
 
     def inpaint_params(self) -> dict[str, Any]:
-        """Return what of these the inpaint-service is told."""
+        """Return what of these the inpaint-service is told; what is painted on again is kept lossless."""
         names = {"model", "mask_mode", "mask_dilation", "feather", "output_format", "quality"}
-        return self.model_dump(mode="json", include=names, exclude_none=True)
+        params = self.model_dump(mode="json", include=names, exclude_none=True)
+        return params | {"output_format": "png"} if self.verify else params

@@ -124,18 +124,13 @@ def _is_known(box: Box, taken: Sequence[_Found]) -> bool:
     return any(_iou(box, one.box) > _SAME for one in others) or _covered(box, others) >= _COVERED
 
 
-def _shared(a: Box, b: Box) -> float:
-    across, down = min(a.right, b.right) - max(a.x, b.x), min(a.bottom, b.bottom) - max(a.y, b.y)
-    return max(0.0, across) * max(0.0, down)
-
-
 def _iou(a: Box, b: Box) -> float:
-    shared = _shared(a, b)
+    shared = a.shared(b)
     return shared / (a.area + b.area - shared) if shared else 0.0
 
 
 def _covered(box: Box, others: Sequence[_Found]) -> float:
-    return sum(_shared(box, one.box) for one in others) / box.area if box.area else 1.0
+    return sum(box.shared(one.box) for one in others) / box.area if box.area else 1.0
 
 
 def _join(piece: _Found, joined: list[_Found]) -> None:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from typing import Any
 
 import requests
 from websockets.sync.client import connect
 
-from cleanplate.contract.geometry import Box
+from backend.residue import Reading
+from cleanplate.contract.messages import DetectedRegion
 
 PATIENCE_S = 120
-SAME_TEXT = 0.5
-SAME_PLACE = 0.3
 
 
 @dataclass(frozen=True)
@@ -68,26 +65,11 @@ def check_log(events: list[dict[str, Any]], after: int = 0) -> None:
     assert progress == sorted(set(progress)), "progress went back, or a unit was told twice"
 
 
-def detect(ocr: str, picture: bytes) -> list[dict[str, Any]]:
+def detect(ocr: str, picture: bytes) -> list[Reading]:
     response = requests.post(f"{ocr}/v1/detect", files={"image": picture}, timeout=PATIENCE_S)
     assert response.status_code == 200, response.text
-    found: list[dict[str, Any]] = response.json()["regions"]
-    return found
+    return readings(response.json()["regions"])
 
 
-def still_readable(region: dict[str, Any], found: list[dict[str, Any]]) -> bool:
-    """Say whether a similar text is still read at the region's place."""
-    place, text = Box(**region["box"]), _letters(region["text"])
-    for other in found:
-        box = Box(**other["box"])
-        width = min(place.right, box.right) - max(place.x, box.x)
-        height = min(place.bottom, box.bottom) - max(place.y, box.y)
-        if min(width, height) <= 0 or width * height < SAME_PLACE * min(place.area, box.area):
-            continue
-        if SequenceMatcher(None, text, _letters(other["text"])).ratio() > SAME_TEXT:
-            return True
-    return False
-
-
-def _letters(text: str) -> str:
-    return re.sub(r"\W", "", text).lower()
+def readings(regions: list[dict[str, Any]]) -> list[Reading]:
+    return [Reading.of(DetectedRegion.model_validate(region)) for region in regions]

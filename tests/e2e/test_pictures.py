@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from backend.cli.services import Services
+from backend.residue import still_readable
 from cleanplate.runtime.images import Picture, PictureLimits, decode
 from tests.e2e.conftest import all_test_pictures, examples
-from tests.e2e.jobs import Job, check_log, detect, still_readable, submit
+from tests.e2e.jobs import Job, check_log, detect, readings, submit
 
 LIMITS = PictureLimits(0, 0, 0)
 GONE_AT_LEAST = 0.90
@@ -47,7 +48,7 @@ def erase(path: Path, services: Services) -> Outcome:
         after=decode(result, LIMITS),
         masked=masked(job, before, regions),
         found=len(regions),
-        left=sum(still_readable(region, again) for region in regions),
+        left=sum(still_readable(reading, again) for reading in readings(regions)),
     )
 
 

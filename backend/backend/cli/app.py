@@ -71,6 +71,9 @@ def erase(
         typer.Option(help="By default what the suffix of OUT says, else png; `same` is each picture's own."),
     ] = None,
     quality: Annotated[int | None, typer.Option(min=1, max=100, help="Of JPEG and WebP.")] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify/--no-verify", help="Look again, and repaint what is still readable.")
+    ] = True,
     jobs: Annotated[int, typer.Option(min=1, max=64, help="Pictures at once.")] = 2,
     backend: Annotated[
         str | None, typer.Option(envvar="CLEANPLATE_BACKEND_URL", help="URL of a backend that runs.")
@@ -81,7 +84,7 @@ def erase(
 ) -> None:
     """Erase the text of pictures; in a folder, results that exist are kept, so a broken-off batch can be resumed."""
     named = {"engine": engine, "model": model, "mask_mode": mask_mode, "mask_dilation": mask_dilation}
-    named |= {"min_score": min_score, "quality": quality}
+    named |= {"min_score": min_score, "quality": quality, "verify": None if verify else False}
     options = {name: value for name, value in named.items() if value is not None}
     terminal, files = Terminal(json), Files(pictures, output, format, force)
     wishes = Wishes(options, jobs, key)

@@ -11,7 +11,7 @@ from pathlib import Path
 from backend.cli.terminal import Terminal
 
 PACKAGES = ("shared/cleanplate", "ocr-service/ocr_service", "inpaint-service/inpaint_service", "backend/backend")
-LOOKED_AT = (*PACKAGES, "tests", "examples", "cleanplate")
+LOOKED_AT = (*PACKAGES, "inpaint-service/training", "tests", "examples", "cleanplate")
 FAST = ("tests/unit", "tests/promises")
 LIVE = (("tests/wires",), ("tests/e2e",))
 ALONE = LIVE[1:]  # these start the real services, which take all there is
@@ -24,7 +24,7 @@ def lint(root: Path, terminal: Terminal) -> int:
     tools = [
         ["ruff", "check", *LOOKED_AT],
         ["ruff", "format", "--check", *LOOKED_AT],
-        ["mypy", "--strict", *PACKAGES, "tests"],
+        ["mypy", "--strict", *PACKAGES, "inpaint-service/training", "tests"],
     ]
     codes = [_run(root, tool, terminal) for tool in tools]
     return next((code for code in codes if code != 0), 0)

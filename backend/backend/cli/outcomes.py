@@ -11,7 +11,7 @@ from backend.cli.terminal import Terminal, shown
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one picture; `regions` is how many were erased."""
+    """What became of one picture; `regions` is how many were erased, `residual` which of them can still be read."""
 
     item: Item
     status: Literal["done", "skipped", "failed"]
@@ -20,6 +20,7 @@ class Outcome:
     job_id: str = ""
     reason: str = ""
     code: str = ""
+    residual: tuple[str, ...] = ()
 
     @classmethod
     def skipped(cls, item: Item) -> Self:
@@ -35,7 +36,9 @@ class Outcome:
     def of_view(cls, item: Item, view: dict[str, Any], seconds: float) -> Self:
         """Its job has ended."""
         if view["status"] == "succeeded":
-            return cls(item, "done", seconds, len(view["result"]["regions"]), view["job_id"])
+            result = view["result"]
+            residual = tuple(result.get("residual_regions") or ())  # an older backend does not tell
+            return cls(item, "done", seconds, len(result["regions"]), view["job_id"], residual=residual)
         error = view.get("error") or {}
         reason = str(error.get("detail") or f"the job was {view['status']}")
         return cls.failed(item, reason, str(error.get("code", view["status"])), view["job_id"], seconds)
@@ -48,7 +51,8 @@ class Outcome:
         """Return it for a person."""
         source, target = shown(self.item.source), shown(self.item.target)
         if self.status == "done":
-            return f"{source} -> {target}: {self.regions} regions, {self.seconds:.1f} s"
+            left = f" ({len(self.residual)} still readable)" if self.residual else ""
+            return f"{source} -> {target}: {self.regions} regions{left}, {self.seconds:.1f} s"
         return f"{source}: {self.status}: {self.reason} {f'({target})' if self.status == 'skipped' else ''}".rstrip()
 
     def body(self) -> dict[str, Any]:
@@ -58,6 +62,7 @@ class Outcome:
             "output": str(self.item.target),
             "status": self.status,
             "regions": self.regions if self.status == "done" else None,
+            "residual_regions": list(self.residual) if self.status == "done" else None,
             "seconds": round(self.seconds, 3),
             "job_id": self.job_id or None,
         }

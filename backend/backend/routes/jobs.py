@@ -11,8 +11,8 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.requests import HTTPConnection
 
+from backend.artifacts import INPUT, MASK, REGIONS, RESULT
 from backend.intake import read_intake
-from backend.pipeline import INPUT, MASK, REGIONS, RESULT
 from backend.settings import BackendSettings
 from backend.views import job_view
 from cleanplate.contract.problems import Finished, Invalid, NotReady
@@ -207,7 +207,7 @@ class JobRoutes:
         if not ready:
             reason = (job.error or {}).get("detail", "")
             raise NotReady(f"the job is {job.state.value}{': ' + reason if reason else ''}", state=job.state.value)
-        etag = f'"{job.digest[:16]}-{job.attempt}-{name}"'
+        etag = f'"{job.digest[:16]}-{job.seq}-{name}"'  # while the job runs its mask may still grow
         if etag in request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers={"ETag": etag})
         data = await self._board.call(self._board.files.get, job.id, name)

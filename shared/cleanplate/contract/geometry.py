@@ -54,6 +54,12 @@ class Box:
         right, bottom = min(max(self.right, x), width), min(max(self.bottom, y), height)
         return Box(x, y, right - x, bottom - y)
 
+    def shared(self, other: Box) -> float:
+        """Return the area that both cover, in square pixels."""
+        across = min(self.right, other.right) - max(self.x, other.x)
+        down = min(self.bottom, other.bottom) - max(self.y, other.y)
+        return max(0.0, across) * max(0.0, down)
+
     def overlaps(self, other: Box) -> bool:
         """Say whether the two share an area."""
         return self.x < other.right and other.x < self.right and self.y < other.bottom and other.y < self.bottom

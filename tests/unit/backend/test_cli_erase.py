@@ -14,11 +14,14 @@ from typing import Any
 
 import pytest
 from aiohttp import WSCloseCode, web
+from typer.testing import CliRunner
 
-from backend.cli import endpoints
+from backend.cli import app, endpoints
 from backend.cli.batch import Wishes
 from backend.cli.erase import Files, erase
 from backend.cli.exits import exit_code
+from backend.cli.inputs import Item
+from backend.cli.outcomes import Outcome
 from backend.cli.terminal import Terminal
 
 Event = dict[str, Any]
@@ -85,7 +88,9 @@ class FakeBackend:
             return web.json_response(view | {"status": "failed", "error": {"code": "odd", "detail": "no such engine"}})
         if image.startswith(b"slow") or (self.drop_after and len(self.cursors) < 2):
             return web.json_response(view | {"status": "running"})
-        return web.json_response(view | {"status": "succeeded", "result": {"regions": [{}, {}]}})
+        residual = ["r2"] if image.startswith(b"stubborn") else []
+        result = {"regions": [{}, {}], "residual_regions": residual}
+        return web.json_response(view | {"status": "succeeded", "result": result})
 
     async def result(self, request: web.Request) -> web.Response:
         return web.Response(body=self.jobs[request.match_info["id"]][0][::-1])
@@ -191,6 +196,39 @@ async def test_a_picture_that_fails_does_not_stop_the_others(
     assert lines["gone.png"]["error"]["detail"] == "there is no such file"
     assert lines["c.png"]["status"] == "done"
     assert [path.name for path in out.iterdir()] == ["c.png"]
+
+
+async def test_what_is_still_readable_is_told(start: Start, pictures: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (pictures / "a.png").write_bytes(b"stubborn")
+    assert await run(await start(), [pictures], pictures.parent / "out") == 0
+    assert {name: line["residual_regions"] for name, line in said(capsys).items()} == {
+        "a.png": ["r2"],
+        "b.png": [],
+        "c.png": [],
+    }
+
+
+def test_a_person_reads_how_many_are_left(tmp_path: Path) -> None:
+    view = {"status": "succeeded", "job_id": "j", "result": {"regions": [{}, {}], "residual_regions": ["r2"]}}
+    item = Item(tmp_path / "a.png", tmp_path / "b.png", "png")
+    assert "2 regions (1 still readable), 1.5 s" in Outcome.of_view(item, view, 1.5).line()
+    view["result"] = {"regions": [{}], "residual_regions": None}
+    assert "1 regions, 1.5 s" in Outcome.of_view(item, view, 1.5).line()
+
+
+@pytest.mark.parametrize(("flags", "options"), [([], {}), (["--verify"], {}), (["--no-verify"], {"verify": False})])
+def test_looking_again_can_be_left_out(
+    flags: list[str], options: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Wishes] = []
+
+    def note(files: Files, wishes: Wishes, *_: Any) -> bool:
+        told.append(wishes)
+        return True
+
+    monkeypatch.setattr(app, "run_erase", note)
+    assert CliRunner().invoke(app.app, ["erase", "a.png", "-o", "b.png", *flags]).exit_code == 0
+    assert told[0].options == options
 
 
 async def test_a_batch_that_was_broken_off_goes_on_where_it_was(

@@ -4,28 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
 from backend import relay
-from backend.intake import KIND, Intake
-from backend.options import Options
-from backend.pipeline import INPUT, RESULT, Pipeline
+from backend.artifacts import RESULT
 from cleanplate.contract.messages import BoxModel, DetectedRegion, Detection
 from cleanplate.contract.problems import Invalid, NotFound
 from cleanplate.runtime.board import Board
-from cleanplate.runtime.dispatch.local import LocalDispatcher
-from cleanplate.runtime.files import JobFiles
-from cleanplate.runtime.images import PictureLimits
 from cleanplate.runtime.jobs import Change, Job, State
-from cleanplate.runtime.store.sql import SqlStore
-
-LIMITS = PictureLimits(0, 0, 0)
+from tests.fakes import services
+from tests.fakes.services import ended, working
 
 
 def picture() -> bytes:
@@ -97,24 +89,6 @@ def done(seq: int = 9) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def board(tmp_path: Path) -> AsyncIterator[Board]:
-    made = Board(KIND, SqlStore(f"sqlite:///{tmp_path}/jobs.db"), JobFiles(str(tmp_path / "files")), poll_s=0.05)
-    yield made
-    made.close()
-
-
-@asynccontextmanager
-async def working(board: Board, ocr: Ocr, inpaint: Inpaint) -> AsyncIterator[None]:
-    pipeline = Pipeline(ocr, inpaint, LIMITS, patience_s=5)  # type: ignore[arg-type]
-    dispatcher = LocalDispatcher(board, pipeline, slots=1)
-    await dispatcher.start()
-    try:
-        yield
-    finally:
-        await dispatcher.stop()
-
-
-@pytest.fixture
 def messages(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the relay give what the fake service ends its tasks with."""
 
@@ -131,16 +105,7 @@ def messages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def submit(board: Board, **options: Any) -> Job:
-    intake = Intake(picture(), Options(**options), "picture.png")
-    job, _ = await board.submit(intake.new_job("", None), {INPUT: intake.image})
-    return job
-
-
-async def ended(board: Board, job: Job) -> Job:
-    async with asyncio.timeout(10):
-        async for _ in board.follow(job.id):
-            pass
-    return await board.get(job.id)
+    return await services.submit(board, picture(), **{"verify": False, **options})
 
 
 @pytest.mark.usefixtures("messages")
@@ -151,7 +116,7 @@ async def test_a_job_goes_through_its_steps_and_keeps_its_files(board: Board) ->
         job = await ended(board, job)
     assert job.state is State.SUCCEEDED
     assert job.result is not None
-    assert job.result["regions"] == [{"id": "a", "strategy": "plane"}]
+    assert job.result["regions"] == [{"id": "a", "strategy": "plane", "clean": None}]
     assert board.files.get(job.id, RESULT) == f"picture of {inpaint.tasks[0]}".encode()
     stages = [event.data.get("stage") for event in board.store.events(job.id, 0, 99) if event.type == "progress"]
     assert stages == ["detecting", "masking", "inpainting", "inpainting", "finalizing"]

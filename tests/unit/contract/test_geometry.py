@@ -40,6 +40,14 @@ def test_boxes_that_only_touch_do_not_overlap() -> None:
     assert Box(0, 0, 10, 10).overlaps(Box(9.9, 0, 5, 5))
 
 
+@given(boxes, boxes)
+def test_what_two_boxes_share_is_mutual_and_at_most_the_smaller(one: Box, other: Box) -> None:
+    shared = one.shared(other)
+    assert shared == other.shared(one) <= min(one.area, other.area) * (1 + 1e-9) + 1e-9
+    assert one.overlaps(other) or shared == 0
+    assert Box(0, 0, 10, 10).shared(Box(6, 7, 10, 10)) == 12
+
+
 @given(boxes)
 def test_a_clipped_box_lies_inside_and_clipping_again_changes_nothing(box: Box) -> None:
     clipped = box.clip(200, 100)

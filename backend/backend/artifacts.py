@@ -1,0 +1,10 @@
+"""The files that a job leaves, by name."""
+
+from __future__ import annotations
+
+INPUT, REGIONS, MASK, RESULT = "input", "regions.json", "mask.png", "result"
+
+
+def painted(number: int) -> str:
+    """Return the name of what the job's first, second, … painting gave; they are removed once the result is kept."""
+    return f"painted-{number}"
