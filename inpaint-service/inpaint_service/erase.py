@@ -19,14 +19,18 @@ from inpaint_service.copies import Model
 from inpaint_service.crops import CropOptions
 from inpaint_service.engines import Params as EngineParams
 from inpaint_service.engines.catalog import DIFFUSION
+from inpaint_service.heeded import without_effect
 from inpaint_service.masks import DILATION, MaskOptions
 from inpaint_service.models import Models
 from inpaint_service.patches import Patch, paint
 from inpaint_service.repaint import Canvas, Note, Options, Unit
+from inpaint_service.strokes import StrokeNetwork
+from inpaint_service.tracing import Tracer
 from inpaint_service.wire import Order, Params
 
 MOST_FILL_STEPS = 50
 SEEDS = 2**31
+BEHIND = 128
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,7 @@ class Work:
             seconds=time.perf_counter() - self.started,
             frames=self.picture.frames,
             seed=self.params.sd_seed if diffusion else None,
-            ignored=self.params.without_effect() if diffusion else (),
+            ignored=without_effect(self.params, self.engine.name),
             notes=tuple(self.notes),
         )
 
@@ -88,10 +92,11 @@ class Work:
 class Eraser:
     """Carries out orders with the models there are."""
 
-    def __init__(self, models: Models, limits: PictureLimits, window_side: int):
+    def __init__(self, models: Models, limits: PictureLimits, crops: CropOptions):
         self._models = models
         self._limits = limits
-        self._window_side = window_side
+        self._crops = crops
+        self._strokes = StrokeNetwork()
 
     def open(self, order: Order) -> Picture:
         """Decode the order's picture. Raises Malformed, TooLarge, UnsupportedMedia, Invalid."""
@@ -107,7 +112,8 @@ class Eraser:
         if order.mask is None:
             wish = order.params.mask_dilation
             options = MaskOptions(order.params.mask_mode, DILATION if wish is None else wish, order.params.feather)
-            patches = masks.region_patches(order.regions, picture.size, options)
+            tracer = Tracer(_visible(picture), self._strokes.ink)
+            patches = masks.region_patches(order.regions, picture.size, options, tracer)
             return paint(patches, picture.size), patches
         given = decode(order.mask, self._limits, field="mask")
         if given.size != picture.size:
@@ -119,7 +125,7 @@ class Eraser:
         """Build the mask and plan the steps; see `mask` for what is raised, and EngineUnavailable, Invalid."""
         mask, patches = self.mask(order, picture)
         engine = self._models.get(order.params.model)
-        params = _seeded(order.params)
+        params = _seeded(order.params) if engine.name in DIFFUSION else order.params
         options = self._options(params)
         plan = repaint.plan(picture.rgb, mask, engine, options, patches)
         canvas = Canvas(picture.rgb, plan, engine, lambda: self._models.get(engine.name, "cpu"))
@@ -143,7 +149,7 @@ class Eraser:
             crop_margin_px=params.hd_strategy_crop_margin,
             resize_limit_px=params.hd_strategy_resize_limit,
             feather_px=params.feather,
-            crops=CropOptions(largest_side_px=self._window_side),
+            crops=self._crops,
             params=EngineParams(params.to_model()),
         )
 
@@ -151,6 +157,15 @@ class Eraser:
 def _seeded(params: Params) -> Params:
     """Draw the random seed here, so that the picture can be had again."""
     return params if params.sd_seed >= 0 else params.model_copy(update={"sd_seed": secrets.randbelow(SEEDS)})
+
+
+def _visible(picture: Picture) -> NDArray[np.uint8]:
+    """Return the picture over gray where it is transparent: letters may be drawn by their transparency alone."""
+    if picture.alpha is None:
+        return picture.rgb
+    share = picture.alpha[:, :, None].astype(np.float32) / 255
+    shown = BEHIND + share * (picture.rgb.astype(np.float32) - BEHIND)
+    return np.asarray(np.rint(shown), np.uint8)
 
 
 def _without_cutout(picture: Picture, mask: NDArray[np.uint8]) -> Picture:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 Mask = NDArray[np.uint8]
 Edges = tuple[int, int, int, int]
@@ -68,6 +70,27 @@ def split(mask: Mask, *, near_px: int = 0) -> list[Patch]:
     return [_trim(inner, np.asarray(labels), label, boxes[label], (left, top)) for label in range(1, count)]
 
 
+def united(parts: Sequence[Patch], mask: Mask) -> list[tuple[Patch, tuple[int, ...]]]:
+    """Put the patches together that touch, be it through a third.
+
+    Args:
+        parts: patches of any shape, such as the letters of a line.
+        mask: (H, W) uint8, all of them painted.
+
+    Returns:
+        Patches that do not touch and together hold all, each with the indices of its parts, in order of its first.
+    """
+    count, labels = cv2.connectedComponents(mask, connectivity=8)
+    pieces = [np.unique(np.asarray(labels)[part.place][part.pixels > 0]) for part in parts]
+    rows = np.repeat(np.arange(len(parts)), [len(piece) for piece in pieces])
+    columns = len(parts) + np.concatenate(pieces) if pieces else rows
+    links = coo_array((np.ones(len(rows), np.int8), (rows, columns)), shape=(len(parts) + count,) * 2)
+    groups: dict[int, list[int]] = {}
+    for index, group in enumerate(connected_components(links, directed=False)[1][: len(parts)]):
+        groups.setdefault(int(group), []).append(index)
+    return [(_union([parts[index] for index in group]), tuple(group)) for group in groups.values()]
+
+
 def paint(patches: Iterable[Patch], size: tuple[int, int]) -> Mask:
     """Return the (H, W) uint8 mask of `size` in which all the patches are 255."""
     mask = np.zeros(size, np.uint8)
@@ -80,6 +103,15 @@ def grow(edges: Edges, by_px: int, size: tuple[int, int]) -> Edges:
     """Move all four edges outwards, but not out of a picture of `size` (height, width)."""
     left, top, right, bottom = edges
     return max(0, left - by_px), max(0, top - by_px), min(size[1], right + by_px), min(size[0], bottom + by_px)
+
+
+def _union(parts: Sequence[Patch]) -> Patch:
+    if len(parts) == 1:
+        return parts[0]
+    edges = np.array([part.edges for part in parts])
+    (left, top), (right, bottom) = edges[:, :2].min(axis=0), edges[:, 2:].max(axis=0)
+    moved = [replace(part, left=part.left - int(left), top=part.top - int(top)) for part in parts]
+    return Patch(int(left), int(top), paint(moved, (int(bottom - top), int(right - left))))
 
 
 def _trim(

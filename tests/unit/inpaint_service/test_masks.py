@@ -63,12 +63,6 @@ def test_a_regions_own_mode_goes_first() -> None:
     assert masks.mask_from_regions([own], SIZE, TIGHT)[12, 22] == 255
 
 
-def test_stroke_masks_are_refused_by_name() -> None:
-    with pytest.raises(Invalid, match="not available in this build") as caught:
-        masks.mask_from_regions([DIAMOND], SIZE, MaskOptions("stroke"))
-    assert caught.value.field == "mask_mode"
-
-
 @pytest.mark.parametrize("outside", [box(80, 0, 5, 5), box(-9, 3, 8, 8), box(3, 3, 0, 9), box(5, 60, 5, 5)])
 def test_a_region_outside_or_without_area_is_named_by_its_index(outside: Region) -> None:
     with pytest.raises(RegionOutside) as caught:

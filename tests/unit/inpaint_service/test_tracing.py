@@ -1,0 +1,108 @@
+"""From where the ink is to a mask."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cleanplate.contract.messages import Region
+from inpaint_service.masks import MaskOptions, region_patches
+from inpaint_service.patches import Edges, Patch, paint
+from inpaint_service.tracing import Trace, Tracer
+
+SIZE = (80, 200)
+LINE = Region(x=20, y=30, width=120, height=20)
+Picture = NDArray[np.uint8]
+
+
+def letters(*boxes: Edges) -> NDArray[np.float32]:
+    ink = np.zeros(SIZE, np.float32)
+    for left, top, right, bottom in boxes:
+        ink[top:bottom, left:right] = 1
+    return ink
+
+
+def tracer(rgb: Picture, ink: NDArray[np.float32]) -> Tracer:
+    def find(_: Picture, __: Region, edges: Edges) -> NDArray[np.float32]:
+        left, top, right, bottom = edges
+        return ink[top:bottom, left:right].copy()
+
+    return Tracer(rgb, find)
+
+
+def noise() -> Picture:
+    return np.random.default_rng(1).integers(0, 255, (*SIZE, 3), np.uint8)
+
+
+def traced(rgb: Picture, ink: NDArray[np.float32], region: Region = LINE) -> Trace | None:
+    (whole,) = region_patches([region], SIZE, MaskOptions("polygon"))
+    (hull,) = region_patches([region], SIZE, MaskOptions("polygon", 0.3))
+    return tracer(rgb, ink).trace(region, whole, hull)
+
+
+def mask(patch: Patch) -> NDArray[np.bool_]:
+    return np.asarray(paint([patch], SIZE) > 0)
+
+
+def test_a_trace_is_the_ink_and_one_pixel_around_it() -> None:
+    ink = letters((30, 33, 36, 47), (50, 33, 56, 47))
+    trace = traced(noise(), ink)
+    assert trace is not None
+    assert mask(trace.patch)[ink > 0].all()
+    assert np.count_nonzero(mask(trace.patch)) == 2 * (6 * 14 + 2 * (6 + 14))
+
+
+def test_letters_of_the_next_line_are_left_alone_where_they_reach_in() -> None:
+    trace = traced(noise(), letters((30, 33, 36, 47), (80, 51, 86, 70)))
+    assert trace is not None
+    assert not mask(trace.patch)[50:, 78:].any()
+
+
+def test_tails_that_leave_the_region_are_followed_to_the_hull_and_no_further() -> None:
+    trace = traced(noise(), letters((30, 33, 36, 70)))
+    assert trace is not None
+    rows = np.nonzero(mask(trace.patch).any(axis=1))[0]
+    assert rows.max() == 55
+
+
+def test_where_there_is_no_ink_there_is_no_trace() -> None:
+    assert traced(noise(), letters()) is None
+
+
+def test_a_plain_ground_is_told_from_a_plate_and_from_texture() -> None:
+    ink = letters((30, 33, 36, 47), (50, 33, 56, 47))
+    flat = np.full((*SIZE, 3), 90, np.uint8)
+    flat[ink > 0] = 250
+    plate = flat.copy()
+    plate[32:48, 24:136] = 200
+    plate[ink > 0] = 250
+    judged = [traced(rgb, ink) for rgb in (flat, plate, noise())]
+    assert [trace.plain for trace in judged if trace] == [True, False, False]
+
+
+def test_auto_traces_where_the_ground_is_worth_keeping_and_stroke_always() -> None:
+    ink = letters((30, 33, 36, 47))
+    flat = np.full((*SIZE, 3), 90, np.uint8)
+    flat[ink > 0] = 250
+    area = {
+        (mode, name): region_patches([LINE], SIZE, MaskOptions(mode), tracer(rgb, ink))[0].area
+        for mode in ("auto", "stroke", "polygon", "box")
+        for name, rgb in (("flat", flat), ("noise", noise()))
+    }
+    small, large = area["stroke", "noise"], area["box", "noise"]
+    assert small < large / 4
+    assert area["stroke", "flat"] == area["auto", "noise"] == small
+    assert area["auto", "flat"] == area["box", "flat"] == large
+
+
+def test_ink_that_nobody_is_sure_of_is_repainted_with_its_region() -> None:
+    faint = letters((30, 33, 36, 47)) * 0.5
+    patches = [region_patches([LINE], SIZE, MaskOptions(mode), tracer(noise(), faint))[0] for mode in ("auto", "box")]
+    assert patches[0].area == patches[1].area
+
+
+def test_a_region_without_ink_is_repainted_as_a_whole_also_when_strokes_are_asked_for() -> None:
+    patches = [
+        region_patches([LINE], SIZE, MaskOptions(mode), tracer(noise(), letters()))[0] for mode in ("stroke", "box")
+    ]
+    assert patches[0].edges == patches[1].edges
