@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -13,6 +14,7 @@ from scipy.sparse.csgraph import connected_components
 
 Mask = NDArray[np.uint8]
 Edges = tuple[int, int, int, int]
+Kind = Literal["box", "polygon", "stroke"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,12 +26,14 @@ class Patch:
         top: row of its first pixel in the picture.
         pixels: (h, w) uint8, 255 where the patch is, 0 elsewhere.
         name: what the caller calls it.
+        kind: how it was made of a region: `box`, `polygon` or `stroke`; None where there was no region.
     """
 
     left: int
     top: int
     pixels: Mask
     name: str = ""
+    kind: Kind | None = None
 
     @property
     def edges(self) -> Edges:

@@ -177,8 +177,8 @@ def _results(
     regions: Sequence[Patch], served: Sequence[tuple[int, ...]], choices: Sequence[Choice]
 ) -> list[RegionResult]:
     of_region = {region: choice for choice, indices in zip(choices, served, strict=True) for region in indices}
-    names = [region.name for region in regions] or [str(index) for index in range(len(choices))]
+    made = [(region.name, region.kind) for region in regions] or [(str(index), None) for index in range(len(choices))]
     return [
-        RegionResult(id=name, strategy=of_region[index].strategy, reason=of_region[index].reason)
-        for index, name in enumerate(names)
+        RegionResult(id=name, strategy=of_region[index].strategy, reason=of_region[index].reason, mask_mode=kind)
+        for index, (name, kind) in enumerate(made)
     ]

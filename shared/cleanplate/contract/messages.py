@@ -119,6 +119,7 @@ class RegionResult(BaseModel):
     id: str
     strategy: str = Field(description="the fill or model that repainted it")
     reason: str = Field(description="why that one")
+    mask_mode: MaskMode | None = Field(default=None, description="what of it: its box, its polygon, or its strokes")
     clean: bool | None = Field(default=None, description="whether no text is readable there any more; null: not looked")
 
 

@@ -30,8 +30,10 @@ def tracer(rgb: Picture, ink: NDArray[np.float32]) -> Tracer:
     return Tracer(rgb, find)
 
 
-def noise() -> Picture:
-    return np.random.default_rng(1).integers(0, 255, (*SIZE, 3), np.uint8)
+def textured(ink: NDArray[np.float32]) -> Picture:
+    rgb = np.random.default_rng(1).integers(40, 110, (*SIZE, 3), np.uint8)
+    rgb[ink > 0] = 250
+    return rgb
 
 
 def traced(rgb: Picture, ink: NDArray[np.float32], region: Region = LINE) -> Trace | None:
@@ -46,27 +48,29 @@ def mask(patch: Patch) -> NDArray[np.bool_]:
 
 def test_a_trace_is_the_ink_and_one_pixel_around_it() -> None:
     ink = letters((30, 33, 36, 47), (50, 33, 56, 47))
-    trace = traced(noise(), ink)
+    trace = traced(textured(ink), ink)
     assert trace is not None
     assert mask(trace.patch)[ink > 0].all()
     assert np.count_nonzero(mask(trace.patch)) == 2 * (6 * 14 + 2 * (6 + 14))
 
 
 def test_letters_of_the_next_line_are_left_alone_where_they_reach_in() -> None:
-    trace = traced(noise(), letters((30, 33, 36, 47), (80, 51, 86, 70)))
+    ink = letters((30, 33, 36, 47), (80, 51, 86, 70))
+    trace = traced(textured(ink), ink)
     assert trace is not None
     assert not mask(trace.patch)[50:, 78:].any()
 
 
 def test_tails_that_leave_the_region_are_followed_to_the_hull_and_no_further() -> None:
-    trace = traced(noise(), letters((30, 33, 36, 70)))
+    ink = letters((30, 33, 36, 70))
+    trace = traced(textured(ink), ink)
     assert trace is not None
     rows = np.nonzero(mask(trace.patch).any(axis=1))[0]
     assert rows.max() == 55
 
 
 def test_where_there_is_no_ink_there_is_no_trace() -> None:
-    assert traced(noise(), letters()) is None
+    assert traced(textured(letters()), letters()) is None
 
 
 def test_a_plain_ground_is_told_from_a_plate_and_from_texture() -> None:
@@ -76,7 +80,7 @@ def test_a_plain_ground_is_told_from_a_plate_and_from_texture() -> None:
     plate = flat.copy()
     plate[32:48, 24:136] = 200
     plate[ink > 0] = 250
-    judged = [traced(rgb, ink) for rgb in (flat, plate, noise())]
+    judged = [traced(rgb, ink) for rgb in (flat, plate, textured(ink))]
     assert [trace.plain for trace in judged if trace] == [True, False, False]
 
 
@@ -87,22 +91,35 @@ def test_auto_traces_where_the_ground_is_worth_keeping_and_stroke_always() -> No
     area = {
         (mode, name): region_patches([LINE], SIZE, MaskOptions(mode), tracer(rgb, ink))[0].area
         for mode in ("auto", "stroke", "polygon", "box")
-        for name, rgb in (("flat", flat), ("noise", noise()))
+        for name, rgb in (("flat", flat), ("texture", textured(ink)))
     }
-    small, large = area["stroke", "noise"], area["box", "noise"]
+    small, large = area["stroke", "texture"], area["box", "texture"]
     assert small < large / 4
-    assert area["stroke", "flat"] == area["auto", "noise"] == small
+    assert area["stroke", "flat"] == area["auto", "texture"] == small
     assert area["auto", "flat"] == area["box", "flat"] == large
 
 
 def test_ink_that_nobody_is_sure_of_is_repainted_with_its_region() -> None:
     faint = letters((30, 33, 36, 47)) * 0.5
-    patches = [region_patches([LINE], SIZE, MaskOptions(mode), tracer(noise(), faint))[0] for mode in ("auto", "box")]
+    patches = [
+        region_patches([LINE], SIZE, MaskOptions(mode), tracer(textured(faint), faint))[0] for mode in ("auto", "box")
+    ]
     assert patches[0].area == patches[1].area
 
 
 def test_a_region_without_ink_is_repainted_as_a_whole_also_when_strokes_are_asked_for() -> None:
     patches = [
-        region_patches([LINE], SIZE, MaskOptions(mode), tracer(noise(), letters()))[0] for mode in ("stroke", "box")
+        region_patches([LINE], SIZE, MaskOptions(mode), tracer(textured(letters()), letters()))[0]
+        for mode in ("stroke", "box")
     ]
     assert patches[0].edges == patches[1].edges
+
+
+def test_a_part_of_a_letter_that_the_network_has_missed_is_found_by_its_color() -> None:
+    whole_letter = letters((30, 33, 36, 47))
+    found = whole_letter.copy()
+    found[38:41] = 0.2
+    trace = traced(textured(whole_letter), found)
+    assert trace is not None
+    assert mask(trace.patch)[whole_letter > 0].all()
+    assert not mask(trace.patch)[:, 40:].any()
