@@ -7,16 +7,25 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 import cleanplate
+from backend import expiry
 from backend.clients import InpaintClient, OcrClient
 from backend.intake import KIND
 from backend.pipeline import Pipeline
+from backend.presets import read_presets
+from backend.reruns import Reruns
+from backend.routes.edits import EditRoutes
+from backend.routes.files import FileRoutes
 from backend.routes.jobs import JobRoutes
+from backend.routes.presets import preset_routes
 from backend.routes.sockets import SocketRoutes
 from backend.settings import BackendSettings
+from backend.submissions import Submissions
+from backend.views import Views
 from cleanplate.runtime import callbacks, service
+from cleanplate.runtime.board import Board
 from cleanplate.runtime.dispatch.local import LocalDispatcher
 from cleanplate.runtime.jobs import Job, State, iso
 from cleanplate.runtime.links import Links
@@ -25,12 +34,13 @@ from cleanplate.runtime.outbound import AddressFilter, Outbound
 from cleanplate.runtime.web import create_app
 
 COURIERS = 32
+REMOVERS = 2
 
 
 def make_app(settings: BackendSettings) -> FastAPI:
     """Return the application. Blocking: opens the job store."""
     board = service.open_board(KIND, settings)
-    promises = callbacks.open_board(board)
+    promises, removals = callbacks.open_board(board), expiry.open_board(board)
     metrics = Metrics("backend")
     metrics.watch(list, [board])
     links = Links(settings.public_url, settings.proxies())
@@ -57,9 +67,11 @@ def make_app(settings: BackendSettings) -> FastAPI:
             jobs = LocalDispatcher(board, pipeline, slots=settings.slots, lease_s=settings.lease_s)
             courier = callbacks.Courier(board, payload, post, tries=settings.callback_tries)
             couriers = LocalDispatcher(promises, courier, slots=COURIERS, lease_s=settings.lease_s)
+            removers = LocalDispatcher(removals, expiry.Expiry(board), slots=REMOVERS, lease_s=settings.lease_s)
             async with (
                 service.running_board(board, jobs, settings),
                 service.running_board(promises, couriers, settings),
+                service.running_board(removals, removers, settings),
             ):
                 yield
 
@@ -77,9 +89,23 @@ def make_app(settings: BackendSettings) -> FastAPI:
         running=running,
     )
     app.add_api_route("/", _root, methods=["GET"], tags=["about"])
-    app.include_router(JobRoutes(board, outbound, links, settings).router)
-    app.include_router(SocketRoutes(board, links).router)
+    for router in routers(board, outbound, links, settings):
+        app.include_router(router)
     return app
+
+
+def routers(board: Board, outbound: Outbound, links: Links, settings: BackendSettings) -> list[APIRouter]:
+    """Return the routes of the product. Blocking: reads the presets."""
+    presets, views = read_presets(settings.presets), Views(board, links)
+    submissions = Submissions(board, outbound, settings, presets)
+    edits = EditRoutes(board, Reruns(board, presets), submissions, views, settings.body_timeout_s)
+    return [
+        JobRoutes(board, submissions, views).router,
+        FileRoutes(board).router,
+        edits.router,
+        SocketRoutes(board, links).router,
+        preset_routes(presets),
+    ]
 
 
 async def _root() -> dict[str, str]:

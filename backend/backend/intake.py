@@ -7,7 +7,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from backend.artifacts import INPUT, REGIONS
 from backend.options import Options
+from backend.presets import Presets, applied
 from cleanplate.contract.problems import Invalid, Malformed, TooLarge
 from cleanplate.runtime.bodies import Upload
 from cleanplate.runtime.images import PictureLimits, from_base64, probe
@@ -19,11 +21,17 @@ KEY_LIMIT = 200
 
 @dataclass(frozen=True)
 class Intake:
-    """A request that was read."""
+    """A request that was read. A rerun has the `regions` of the job that it is a `rerun_of`, and needs no OCR."""
 
     image: bytes
     options: Options
     name: str
+    regions: bytes | None = None
+    rerun_of: str | None = None
+
+    def files(self) -> dict[str, bytes]:
+        """Return the files that come with the submit."""
+        return {INPUT: self.image} | ({} if self.regions is None else {REGIONS: self.regions})
 
     def new_job(self, owner: str, key: str | None) -> NewJob:
         """Return the job to submit; with an idempotency key it is the same each time.
@@ -35,13 +43,14 @@ class Intake:
             raise Invalid(f"is longer than {KEY_LIMIT} characters", field="Idempotency-Key", limit=KEY_LIMIT)
         options = self.options.model_dump(mode="json")
         digest = hashlib.sha256(json.dumps(options, sort_keys=True).encode())
-        digest.update(hashlib.sha256(self.image).digest())
+        for data in self.files().values():
+            digest.update(hashlib.sha256(data).digest())
         job_id = new_id() if key is None else hashlib.sha256(f"{owner}\n{key}".encode()).hexdigest()[:32]
-        params = {"options": options, "name": self.name}
+        params = {"options": options, "name": self.name, "rerun_of": self.rerun_of}
         return NewJob(job_id, KIND, params, digest.hexdigest(), owner, self.options.priority)
 
 
-def read_intake(upload: Upload, limits: PictureLimits) -> Intake:
+def read_intake(upload: Upload, limits: PictureLimits, presets: Presets) -> Intake:
     """Return the picture and the options of a body. Blocking.
 
     Raises:
@@ -56,7 +65,7 @@ def read_intake(upload: Upload, limits: PictureLimits) -> Intake:
         raise Invalid("is not known here; options go into `options`", field=min(unknown))
     image, name = _image(upload, fields, limits)
     probe(image, limits)
-    return Intake(image, Options.model_validate(_options(fields.get("options"))), name)
+    return Intake(image, _options(fields.get("options"), presets), name)
 
 
 def _image(upload: Upload, fields: dict[str, Any], limits: PictureLimits) -> tuple[bytes, str]:
@@ -72,10 +81,10 @@ def _image(upload: Upload, fields: dict[str, Any], limits: PictureLimits) -> tup
     return from_base64(given, limits, field="image"), "image"
 
 
-def _options(given: Any) -> Any:
-    if not isinstance(given, str):
-        return given if given is not None else {}
+def _options(given: Any, presets: Presets) -> Options:
     try:
-        return json.loads(given)
+        options = json.loads(given) if isinstance(given, str) else given
     except (ValueError, RecursionError):
         raise Malformed("this is no JSON", field="options") from None
+    options = {} if options is None else options
+    return Options.model_validate(applied(presets, options) if isinstance(options, dict) else options)

@@ -12,13 +12,14 @@ from typing import Any
 
 from backend import spans
 from backend.artifacts import INPUT, MASK, REGIONS, RESULT, painted
+from backend.choices import Choices, choose
 from backend.clients import InpaintClient, OcrClient
 from backend.notes import noting
 from backend.options import Options
 from backend.outputs import finished, unchanged
 from backend.painting import Painter, Painting
 from backend.verifying import Verifier
-from cleanplate.contract.messages import DetectedRegion, Detection
+from cleanplate.contract.messages import DetectedRegion
 from cleanplate.runtime.images import PictureLimits
 from cleanplate.runtime.run import Run
 
@@ -39,7 +40,7 @@ class Pipeline:
         image = await run.get(INPUT)
         try:
             detection = await self._detect(run, image, options)
-            chosen = [region for region in detection.regions if _wanted(region, options)]
+            chosen = detection.chosen()
             await self._mask(run, image, chosen, options)
             if chosen and not options.dry_run:
                 await self._repaint(run, image, chosen, options)
@@ -50,11 +51,15 @@ class Pipeline:
             await self._painter.cancel(run)
             raise
 
-    async def _detect(self, run: Run, image: bytes, options: Options) -> Detection:
+    async def _detect(self, run: Run, image: bytes, options: Options) -> Choices:
         if "detected" in run.job.checkpoint:
-            return Detection.model_validate_json(await run.board.call(run.board.files.get, run.job.id, REGIONS))
+            return Choices.model_validate_json(await run.board.call(run.board.files.get, run.job.id, REGIONS))
         started = time.perf_counter()
-        detection = await self._ocr.patiently(lambda: self._ocr.detect(image, options.engine), noting(run))
+        if run.job.params.get("rerun_of"):
+            detection = Choices.model_validate_json(await run.get(REGIONS))
+        else:
+            seen = await self._ocr.patiently(lambda: self._ocr.detect(image, options.engine), noting(run))
+            detection = await asyncio.to_thread(choose, seen, options)
         await run.put(REGIONS, detection.model_dump_json().encode())
         found = len(detection.regions)
         size = {"width": detection.width, "height": detection.height, "regions": found}
@@ -83,7 +88,7 @@ class Pipeline:
             await self._painter.paint(run, Painting(1, image, chosen, options.inpaint_params(), span))
 
     async def _finalize(
-        self, run: Run, image: bytes, detection: Detection, chosen: Sequence[DetectedRegion], options: Options
+        self, run: Run, image: bytes, detection: Choices, chosen: Sequence[DetectedRegion], options: Options
     ) -> None:
         if "kept" not in run.job.checkpoint:
             if not options.dry_run:
@@ -111,11 +116,6 @@ class Pipeline:
             return await asyncio.to_thread(unchanged, image, options, self._limits)
         last = await run.board.call(run.board.files.get, run.job.id, painted(number))
         return await asyncio.to_thread(finished, last, image, options, self._limits)
-
-
-def _wanted(region: DetectedRegion, options: Options) -> bool:
-    height = min(region.box.width, region.box.height)
-    return region.score >= options.min_score and height >= options.min_height
 
 
 def _results(

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
+from backend.presets import read_presets
 from cleanplate.runtime.settings import JobSettings
 
 PREFIXES = ("BACKEND_",)
+
+
+def _readable(path: Path | None) -> Path | None:
+    read_presets(path)
+    return path
 
 
 class BackendSettings(JobSettings):
@@ -28,6 +35,16 @@ class BackendSettings(JobSettings):
         300.0, gt=0, description="How long a service that is down or busy is asked again before the job fails."
     )
     call_timeout_s: float = Field(300.0, gt=0, description="Longest time for one call to a service.")
+    fetch_timeout_s: float = Field(30.0, gt=0, description="Longest time to fetch a picture by its URL.")
+    key_quota: int = Field(
+        0,
+        ge=0,
+        description="Jobs of one key that may wait or run, or of all callers without a key; more are refused with 429;"
+        " 0: no limit.",
+    )
+    presets: Annotated[Path | None, AfterValidator(_readable)] = Field(
+        None, description="TOML file with a table of options for each preset; empty: there are none."
+    )
 
     def body_limit(self) -> int:
         """Return the largest request body: a picture in base64, and the rest."""

@@ -1,14 +1,34 @@
-"""What clients are shown of a job. Pure."""
+"""What clients are shown of a job."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
+from starlette.requests import HTTPConnection
+
+from cleanplate.runtime.board import Board
 from cleanplate.runtime.jobs import Job, iso
+from cleanplate.runtime.links import Links
 
 Link = Callable[[str], str]
 """Gives the absolute URL of a path."""
+
+
+class Views:
+    """Shows jobs of a board, with links as their caller sees this service."""
+
+    def __init__(self, board: Board, links: Links):
+        self._board = board
+        self._links = links
+
+    async def of(self, connection: HTTPConnection, job: Job) -> dict[str, Any]:
+        """Return the whole view of a job."""
+        position = await self._board.call(self._board.store.position, job)
+        links = self._links
+        return job_view(
+            job, lambda path: links.http(connection, path), lambda path: links.websocket(connection, path), position
+        )
 
 
 def job_view(job: Job, link: Link, websocket_link: Link, position: int = 0) -> dict[str, Any]:
@@ -29,6 +49,7 @@ def job_view(job: Job, link: Link, websocket_link: Link, position: int = 0) -> d
         "height": seen.get("height"),
         "regions_found": seen.get("regions"),
         "options": job.params.get("options"),
+        "rerun_of": job.params.get("rerun_of"),
         "result": job.result,
         "error": job.error,
         "attempt": job.attempt,

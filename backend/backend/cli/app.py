@@ -66,6 +66,9 @@ def erase(
         float | None, typer.Option(min=0, max=500, help="How far the mask grows: px, below 1 a share of text height.")
     ] = None,
     min_score: Annotated[float | None, typer.Option(min=0, max=1, help="Leave text read with less.")] = None,
+    match: Annotated[str | None, typer.Option(help="Erase only text with this regular expression in it.")] = None,
+    keep: Annotated[str | None, typer.Option(help="Leave text with this regular expression in it.")] = None,
+    preset: Annotated[str | None, typer.Option(help="Options that the backend has under this name.")] = None,
     format: Annotated[
         Literal["png", "jpeg", "webp", "same"] | None,
         typer.Option(help="By default what the suffix of OUT says, else png; `same` is each picture's own."),
@@ -84,7 +87,8 @@ def erase(
 ) -> None:
     """Erase the text of pictures; in a folder, results that exist are kept, so a broken-off batch can be resumed."""
     named = {"engine": engine, "model": model, "mask_mode": mask_mode, "mask_dilation": mask_dilation}
-    named |= {"min_score": min_score, "quality": quality, "verify": None if verify else False}
+    named |= {"min_score": min_score, "match": match, "keep": keep, "preset": preset, "quality": quality}
+    named |= {"verify": None if verify else False}
     options = {name: value for name, value in named.items() if value is not None}
     terminal, files = Terminal(json), Files(pictures, output, format, force)
     wishes = Wishes(options, jobs, key)
@@ -121,10 +125,13 @@ def lint() -> None:
 
 @app.command("test", context_settings=PASSED_ON)
 def run_tests(
-    context: typer.Context, unit: Annotated[bool, typer.Option("--unit", help="Without live services.")] = False
+    context: typer.Context,
+    unit: Annotated[bool, typer.Option("--unit", help="Without live services.")] = False,
+    compose: Annotated[bool, typer.Option("--compose", help="The containers, and nothing else; needs Docker.")] = False,
 ) -> None:
     """Run lint and the tests; what is not known here is passed on to pytest."""
-    raise typer.Exit(checks.test(root(), unit, context.args, Terminal()))
+    rounds = checks.COMPOSE if compose else (checks.FAST,) if unit else checks.ALL
+    raise typer.Exit(checks.test(root(), rounds, context.args, Terminal()))
 
 
 def root() -> Path:

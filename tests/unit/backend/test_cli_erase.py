@@ -216,8 +216,16 @@ def test_a_person_reads_how_many_are_left(tmp_path: Path) -> None:
     assert "1 regions, 1.5 s" in Outcome.of_view(item, view, 1.5).line()
 
 
-@pytest.mark.parametrize(("flags", "options"), [([], {}), (["--verify"], {}), (["--no-verify"], {"verify": False})])
-def test_looking_again_can_be_left_out(
+@pytest.mark.parametrize(
+    ("flags", "options"),
+    [
+        ([], {}),
+        (["--verify"], {}),
+        (["--no-verify"], {"verify": False}),
+        (["--match", "a|b", "--keep", "c", "--preset", "p"], {"match": "a|b", "keep": "c", "preset": "p"}),
+    ],
+)
+def test_what_is_not_asked_for_is_left_to_the_backend(
     flags: list[str], options: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[Wishes] = []
