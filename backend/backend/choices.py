@@ -8,9 +8,8 @@ from backend import patterns
 from backend.options import Options
 from cleanplate.contract.messages import DetectedRegion, Detection
 
-
 DOUBTFUL_AREA = 0.4
-"""A single character that covers more of a picture than this is none: so a fence, a frame and a burst of rays are read in
+"""A single character that covers more of a picture than this is none: so a fence, a frame and rays are read in
 three of the test set's 70 pictures, while the largest true line covers 0.6 and has five characters."""
 
 

@@ -8,25 +8,40 @@ import os
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 
 import cleanplate
+from cleanplate.runtime import callbacks, service
+from cleanplate.runtime.dispatch.local import LocalDispatcher
+from cleanplate.runtime.hangs import end_when_hung
+from cleanplate.runtime.jobs import Job
+from cleanplate.runtime.lane import Lane
+from cleanplate.runtime.links import Links
 from cleanplate.runtime.metrics import Metrics
 from cleanplate.runtime.outbound import AddressFilter, Outbound
 from cleanplate.runtime.web import create_app
+from ocr_service.document_routes import DocumentRoutes
 from ocr_service.engines import TextEngine, load
+from ocr_service.kept import KIND
 from ocr_service.parts import Parts
 from ocr_service.readers import Readers
 from ocr_service.routes import Routes
 from ocr_service.settings import OcrSettings
-from ocr_service.wires import paddlex
+from ocr_service.transcription import Transcriber
+from ocr_service.views import job_view
+from ocr_service.wires import ocrplus, paddlex, paddlex_jobs
+from ocr_service.wires.qianxia import routes as qianxia
+from ocr_service.wires.qianxia.shape import answer as answer_qianxia
 
 log = logging.getLogger(__name__)
 
+COURIERS = 32
+
 
 def make_app(settings: OcrSettings, loader: Callable[..., TextEngine] = load) -> FastAPI:
-    """Return the application, its engines loaded by `loader`."""
+    """Return the application, its engines loaded by `loader`. Blocking: opens the job store."""
     readers = Readers(
         settings.engine,
         copies=settings.lane_count(),
@@ -35,30 +50,60 @@ def make_app(settings: OcrSettings, loader: Callable[..., TextEngine] = load) ->
         cache=settings.data / "weights",
         loader=loader,
     )
-    parts = Parts(settings, readers, Outbound(AddressFilter(allow_private=settings.allow_private_urls)))
+    board = service.open_board(KIND, settings)
+    parts = Parts(
+        settings=settings,
+        readers=readers,
+        outbound=Outbound(AddressFilter(allow_private=settings.allow_private_urls)),
+        board=board,
+        promises=callbacks.open_board(board),
+        links=Links(settings.public_url, settings.proxies()),
+        rendering=Lane("render", settings.slots, settings.slots),
+    )
     metrics = Metrics("ocr-service")
-    metrics.watch(readers.lanes, [])
+    metrics.watch(lambda: [*readers.lanes(), parts.rendering], [board])
     app = create_app(
         "cleanplate ocr-service",
         cleanplate.__version__,
         keys=settings.access(),
         metrics=metrics,
         limit_bytes=settings.body_limit(),
-        checks={"engine": readers.ready},
-        running=lambda: _running(readers),
-        shapes=dict.fromkeys(paddlex.PATHS, paddlex.answer),
+        checks={"engine": readers.ready, "store": parts.store_answers},
+        running=lambda: _running(parts),
+        shapes=dict.fromkeys(paddlex.PATHS, paddlex.answer) | dict.fromkeys(qianxia.PATHS, answer_qianxia),
     )
     app.include_router(Routes(parts).router)
+    app.include_router(DocumentRoutes(parts).router)
     app.include_router(paddlex.PaddlexRoutes(parts).router)
+    app.include_router(paddlex_jobs.PaddlexJobRoutes(parts).router)
+    app.include_router(ocrplus.OcrplusRoutes(parts).router)
+    app.include_router(qianxia.QianxiaRoutes(parts).router)
     return app
 
 
 @asynccontextmanager
-async def _running(readers: Readers) -> AsyncIterator[None]:
-    loading = asyncio.create_task(_load(readers))
-    yield
-    loading.cancel()
-    await asyncio.to_thread(readers.close)
+async def _running(parts: Parts) -> AsyncIterator[None]:
+    settings, board = parts.settings, parts.board
+
+    async def tell(job: Job) -> dict[str, Any]:
+        return job_view(job, parts.links.fixed, parts.links.fixed)
+
+    post = callbacks.signed_post(parts.outbound, settings.callback_secret.get_secret_value())
+    courier = callbacks.Courier(board, tell, post, tries=settings.callback_tries)
+    couriers = LocalDispatcher(parts.promises, courier, slots=COURIERS, lease_s=settings.lease_s)
+    transcriber = Transcriber(parts.readers, parts.rendering, settings.page_limits())
+    dispatcher = LocalDispatcher(board, transcriber, slots=settings.slots, lease_s=settings.lease_s)
+    loading = asyncio.create_task(_load(parts.readers))
+    watching = asyncio.create_task(end_when_hung(parts.rendering, settings.page_limits().call_s))
+    async with (
+        service.running_board(board, dispatcher, settings),
+        service.running_board(parts.promises, couriers, settings),  # ends first: it writes into the other's log
+    ):
+        yield
+        loading.cancel()
+        watching.cancel()
+    await asyncio.to_thread(parts.rendering.close)
+    await asyncio.to_thread(parts.readers.close)
 
 
 async def _load(readers: Readers) -> None:

@@ -9,7 +9,7 @@ import math
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import numpy as np
@@ -17,14 +17,14 @@ import pypdfium2
 from numpy.typing import NDArray
 
 from cleanplate.contract.problems import Invalid, Malformed, TooLarge
+from ocr_service.ranges import check_count, page_numbers
 
 DPI = 200
 DPI_LEAST, DPI_MOST = 18, 1200
 PAGE_LIMIT = 500
 PIXEL_LIMIT = 50_000_000
 _POINTS_PER_INCH = 72
-_LOCK = threading.RLock()
-_RANGE = re.compile(r"\s*(\d{1,6})\s*(?:-\s*(\d{1,6})\s*)?", re.ASCII)
+PDFIUM = threading.RLock()
 _NO_PAGES = re.compile(rb"/Count\s+0\b")
 
 
@@ -37,27 +37,6 @@ def page_count(pdf: bytes) -> int:
     """
     with _opened(pdf) as document:
         return len(document)
-
-
-def page_numbers(ranges: str | None, pages: int) -> list[int]:
-    """Return the page indexes, from 0, that "1-3,5" means in a document of so many pages; all if nothing is given.
-
-    Raises:
-        Invalid: it is not written like that, or a page is outside the document.
-    """
-    if ranges is None or not ranges.strip():
-        return list(range(pages))
-    chosen: set[int] = set()
-    for part in ranges.split(","):
-        match = _RANGE.fullmatch(part)
-        if match is None:
-            raise Invalid("must be written like 1-3,5", field="page_ranges")
-        first = int(match[1])
-        last = int(match[2] or first)
-        if not 1 <= first <= last <= pages:
-            raise Invalid(f"pages {part.strip()} are not all between 1 and {pages}", field="page_ranges")
-        chosen.update(range(first - 1, last))
-    return sorted(chosen)
 
 
 def pdf_pages(
@@ -85,41 +64,55 @@ def pdf_pages(
         Invalid: it is encrypted, has no pages, or the ranges or the resolution are wrong.
         TooLarge: more pages or pixels than allowed.
     """
+    indexes = chosen_pages(pdf, dpi=dpi, ranges=ranges, page_limit=page_limit, pixel_limit=pixel_limit)
+    return _render(pdf, indexes, dpi)
+
+
+def chosen_pages(pdf: bytes, *, dpi: float, ranges: str | None, page_limit: int, pixel_limit: int) -> list[int]:
+    """Return the page indexes that the ranges mean, each checked, none rendered; see `pdf_pages`."""
     if not DPI_LEAST <= dpi <= DPI_MOST:
         raise Invalid(f"must be between {DPI_LEAST} and {DPI_MOST}", field="dpi")
     with _opened(pdf) as document:
         indexes = page_numbers(ranges, len(document))
-        if len(indexes) > page_limit:
-            raise TooLarge(f"{len(indexes)} pages; at most {page_limit} are read at a time", field="file")
+        check_count(len(indexes), page_limit)
         for index in indexes:
             _check_pixels(document, index, dpi, pixel_limit)
-    return _render(pdf, indexes, dpi / _POINTS_PER_INCH)
+    return indexes
 
 
-def _render(pdf: bytes, indexes: list[int], scale: float) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+class OpenPdf:
+    """A PDF that stays open, to render any of its pages. It was checked before; see `chosen_pages`."""
+
+    def __init__(self, pdf: bytes, dpi: float):
+        self._scale = dpi / _POINTS_PER_INCH
+        with PDFIUM:
+            self._document = pypdfium2.PdfDocument(pdf)
+            self._document.init_forms()  # what was filled in is drawn too
+
+    def picture(self, index: int) -> NDArray[np.uint8]:
+        """Return a page as (H, W, 3) uint8, RGB, on white. Raises Malformed if it is broken."""
+        with PDFIUM:
+            try:
+                page = self._document[index]
+                bitmap = page.render(scale=self._scale, rev_byteorder=True, fill_color=(255, 255, 255, 255))
+            except pypdfium2.PdfiumError as error:
+                raise Malformed(f"page {index + 1} of the PDF is broken", field="file") from error
+            picture: NDArray[np.uint8] = bitmap.to_numpy()[:, :, :3].copy()  # the bitmap's memory goes with it
+            bitmap.close()
+            page.close()
+        return picture
+
+    def close(self) -> None:
+        """Let go of the document."""
+        with PDFIUM:
+            self._document.close()
+
+
+def _render(pdf: bytes, indexes: list[int], dpi: float) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """Open the document once more: a generator that is never finished would hold the checked one open."""
-    with _LOCK:
-        document = pypdfium2.PdfDocument(pdf)
-        document.init_forms()  # what was filled in is drawn too
-    try:
+    with closing(OpenPdf(pdf, dpi)) as document:
         for index in indexes:
-            yield index, _picture(document, index, scale)
-    finally:
-        with _LOCK:
-            document.close()
-
-
-def _picture(document: Any, index: int, scale: float) -> NDArray[np.uint8]:
-    with _LOCK:
-        try:
-            page = document[index]
-            bitmap = page.render(scale=scale, rev_byteorder=True, fill_color=(255, 255, 255, 255))
-        except pypdfium2.PdfiumError as error:
-            raise Malformed(f"page {index + 1} of the PDF is broken", field="file") from error
-        picture: NDArray[np.uint8] = bitmap.to_numpy()[:, :, :3].copy()  # the bitmap's memory goes with it
-        bitmap.close()
-        page.close()
-    return picture
+            yield index, document.picture(index)
 
 
 def _check_pixels(document: Any, index: int, dpi: float, limit: int) -> None:
@@ -131,12 +124,13 @@ def _check_pixels(document: Any, index: int, dpi: float, limit: int) -> None:
         raise Malformed(f"page {index + 1} of the PDF has no area", field="file")
     pixels = math.ceil(width * dpi / _POINTS_PER_INCH) * math.ceil(height * dpi / _POINTS_PER_INCH)
     if pixels > limit:
-        raise TooLarge(f"page {index + 1} has {pixels} pixels at {dpi:g} dpi; allowed are {limit}", field="file")
+        detail = f"page {index + 1} has {pixels} pixels at {dpi:g} dpi; allowed are {limit} (max_pixels)"
+        raise TooLarge(detail, field="file", limit=limit, limit_name="max_pixels")
 
 
 @contextmanager
 def _opened(pdf: bytes) -> Iterator[Any]:
-    with _LOCK:
+    with PDFIUM:
         try:
             document = pypdfium2.PdfDocument(pdf)
         except pypdfium2.PdfiumError as error:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cleanplate.contract.messages import Detection
+from cleanplate.runtime.board import Board
 from cleanplate.runtime.images import decode
+from cleanplate.runtime.lane import Lane
+from cleanplate.runtime.links import Links
 from cleanplate.runtime.outbound import Outbound
 from ocr_service.detect import detect
 from ocr_service.engines import ReadOptions, TextEngine
@@ -20,6 +23,10 @@ class Parts:
     settings: OcrSettings
     readers: Readers
     outbound: Outbound
+    board: Board
+    promises: Board
+    links: Links
+    rendering: Lane
 
     async def detect(self, image: bytes, engine: str | None, options: ReadOptions) -> Detection:
         """Decode a picture and read it, both in the engine's lane."""
@@ -29,3 +36,8 @@ class Parts:
 
         reader = await self.readers.get(engine)
         return await reader.run(work, self.settings.request_timeout_s)
+
+    async def store_answers(self) -> str:
+        """Return that the store answers, or raise what it raises."""
+        await self.board.call(self.board.store.check)
+        return "answers"

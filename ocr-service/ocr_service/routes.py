@@ -6,7 +6,6 @@ import asyncio
 from typing import Any
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, ConfigDict, Field
 
 from cleanplate.contract.messages import Detection
 from cleanplate.contract.problems import Invalid, TooLarge
@@ -14,27 +13,8 @@ from cleanplate.runtime.access import Owner
 from cleanplate.runtime.bodies import Upload, read_upload
 from cleanplate.runtime.images import PictureLimits, from_base64
 from cleanplate.runtime.openapi import EXAMPLE_PNG
-from ocr_service.engines import ReadOptions
+from ocr_service.params import DetectParams
 from ocr_service.parts import Parts
-
-
-class DetectParams(BaseModel):
-    """What /v1/detect takes beside the picture. What an engine cannot do is refused, not ignored."""
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-    engine: str | None = Field(None, max_length=40, description="null: the service's own")
-    det_limit_side_len: int = Field(ReadOptions.det_limit_side_len, ge=32, le=4000)
-    det_limit_type: str = Field(ReadOptions.det_limit_type, pattern="^(min|max)$")
-    det_thresh: float = Field(ReadOptions.det_thresh, ge=0.01, le=0.99)
-    det_box_thresh: float = Field(ReadOptions.det_box_thresh, ge=0.01, le=1)
-    det_unclip_ratio: float = Field(ReadOptions.det_unclip_ratio, ge=0.1, le=10)
-    rec_score_thresh: float = Field(ReadOptions.rec_score_thresh, ge=0, le=1)
-    textline_orientation: bool = False
-
-    def options(self) -> ReadOptions:
-        """Return what the engine is told."""
-        return ReadOptions(**self.model_dump(exclude={"engine"}))
 
 
 def _body() -> dict[str, Any]:

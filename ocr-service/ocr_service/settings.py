@@ -8,32 +8,42 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from cleanplate.runtime.settings import ServiceSettings
+from cleanplate.runtime.settings import JobSettings
 from ocr_service.engines import DEFAULT
+from ocr_service.pages import PageLimits
 
 PREFIXES = ("OCR_",)
 
 
-class OcrSettings(ServiceSettings):
+class OcrSettings(JobSettings):
     """Settings of the ocr-service."""
 
     model_config = SettingsConfigDict(env_prefix="OCR_")
 
     port: int = Field(8082, ge=0, le=65535, description="Port to listen on.")
-    data: Path = Field(Path("data/ocr"), description="Folder for prepared weights.")
+    data: Path = Field(Path("data/ocr"), description="Folder for the database, the files of jobs and prepared weights.")
     engine: str = Field(DEFAULT, description="Engine for requests that name none.")
     lanes: int = Field(0, ge=0, le=64, description="Copies of the engine, each with a thread; 0: one per core.")
     threads: int = Field(1, ge=1, le=64, description="Processor threads of one engine call.")
     waiting: int = Field(64, ge=0, description="Requests that may wait for an engine; more are refused with 429.")
     request_timeout_s: float = Field(300.0, gt=0, description="Longest time for a request.")
     fetch_timeout_s: float = Field(30.0, gt=0, description="Longest time to fetch an input by its URL.")
-    max_pages: int = Field(100, ge=1, description="Pages of one PDF.")
+    max_pages: int = Field(100, ge=1, description="Pages of one document that are read.")
+    page_timeout_s: float = Field(120.0, gt=0, description="Longest time to render or to read one page of a job.")
     pdf_dpi: int = Field(200, ge=18, le=1200, description="Pixels per inch at which PDF pages are rendered.")
 
     def lane_count(self) -> int:
         """Return how many copies of the engine there shall be."""
         return self.lanes or len(os.sched_getaffinity(0))
 
+    def page_limits(self) -> PageLimits:
+        """Return the limits that a document must keep."""
+        return PageLimits(self.max_pages, self.picture_limits(), self.pdf_dpi, self.page_timeout_s)
+
     def body_limit(self) -> int:
         """Return the largest request body: a file in base64, and the rest."""
         return int(self.max_file_size * 4 / 3) + 1_000_000
+
+    def message_limit(self) -> int:
+        """Return the largest WebSocket message; OcrPlus's clients send documents in them."""
+        return self.body_limit()

@@ -193,6 +193,23 @@ def test_the_ids_of_removed_jobs_are_let_go_in_the_end(store: JobStore, clock: C
         store.get("a")
 
 
+def test_a_cursor_is_kept_and_never_goes_back(store: JobStore) -> None:
+    assert store.cursor("ann") == 0
+    for position in (5, 3):
+        store.move_cursor("ann", position)
+        assert (store.cursor("ann"), store.cursor("bob")) == (5, 0)
+    store.move_cursor("ann", 8)
+    assert store.cursor("ann") == 8
+
+
+def test_a_cursor_that_nobody_moves_is_let_go(store: JobStore, clock: Clock) -> None:
+    store.move_cursor("ann", 5)
+    clock.now += 10
+    store.move_cursor("bob", 6)
+    store.prune(clock.now)
+    assert (store.cursor("ann"), store.cursor("bob")) == (0, 6)
+
+
 def test_a_list_is_paged_without_doubles(store: JobStore, clock: Clock) -> None:
     for number in range(7):
         store.submit(new(f"job{number}"), 100)

@@ -14,12 +14,18 @@ from numpy.typing import NDArray
 from inpaint_service.app import make_app
 from inpaint_service.engines import Inpainter, Params, load
 from inpaint_service.settings import InpaintSettings
+from ocr_service.app import make_app as make_ocr_app
+from ocr_service.engines import TextEngine
+from ocr_service.settings import OcrSettings
+from tests.wires.dark import DarkReader
 from tests.wires.serving import PATIENCE_S, Live
 
 REFUSED_HANDSHAKE = "ASGI callable returned without completing handshake."  # uvicorn of each that is answered 401
 
 Inpaint = Live[InpaintSettings]
 Serve = Callable[..., Inpaint]
+Ocr = Live[OcrSettings]
+ServeOcr = Callable[..., Ocr]
 
 
 class GatedInpainter:
@@ -82,6 +88,25 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
 @pytest.fixture(scope="module")
 def inpaint(serve: Serve) -> Inpaint:
     return serve()
+
+
+@pytest.fixture(scope="module")
+def serve_ocr(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServeOcr]:
+    """Start an ocr-service that reads what is dark, and these settings; it lives as long as the module's tests."""
+    started: list[Ocr] = []
+
+    def start(reader: TextEngine | None = None, **settings: Any) -> Ocr:
+        chosen = {"lanes": 1, "pdf_dpi": 72, "data": tmp_path_factory.mktemp("ocr"), **settings}
+        made = OcrSettings(**chosen)
+        live = Live(make_ocr_app(made, lambda *_, **__: reader or DarkReader()), made)
+        started.append(live)
+        live.start()
+        live.until_ready()
+        return live
+
+    yield start
+    for live in started:
+        live.stop()
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ EXAMPLES = {GenerationMode.POSITIVE: 15, GenerationMode.NEGATIVE: 30}
 NOWHERE = "http://127.0.0.1:9"
 SERVICES = ["ocr-service", "inpaint-service", "backend"]
 PICTURE_CALLS = {
-    "ocr-service": ["/v1/detect", "/ocr"],
+    "ocr-service": ["/v1/detect", "/v1/documents", "/ocr"],
     "inpaint-service": [
         "/api/v1/inpaint", "/api/v1/inpaint-regions", "/api/v1/inpaint-regions-json", "/api/v1/inpaint-regions-async",
         "/api/v1/mask", "/api/v1/adjust_mask",

@@ -14,7 +14,9 @@ PACKAGES = ("shared/cleanplate", "ocr-service/ocr_service", "inpaint-service/inp
 LOOKED_AT = (*PACKAGES, "inpaint-service/training", "tests", "examples", "cleanplate")
 FAST = ("tests/unit", "tests/promises")
 LIVE = (("tests/wires",), ("tests/e2e",))
-ALONE = LIVE[1:]  # these start the real services, which take all there is
+ALL = (FAST, *LIVE)
+COMPOSE = (("tests/compose",),)
+ALONE = (*LIVE[1:], *COMPOSE)  # these start the real services, which take all there is
 
 _NOTHING_SELECTED = 5  # pytest's exit code
 
@@ -30,18 +32,18 @@ def lint(root: Path, terminal: Terminal) -> int:
     return next((code for code in codes if code != 0), 0)
 
 
-def test(root: Path, unit_only: bool, arguments: Sequence[str], terminal: Terminal) -> int:
+def test(root: Path, rounds: Sequence[tuple[str, ...]], arguments: Sequence[str], terminal: Terminal) -> int:
     """Run lint, then the tests; return the first exit code that is not 0.
 
     Args:
         root: the folder with everything.
-        unit_only: leave out the tests with live services.
+        rounds: the folders of tests of each run of pytest.
         arguments: for pytest; with a path among them only that is tested, in one round.
         terminal: is told what runs.
     """
     codes = [lint(root, terminal)]
     tested = []
-    for folders in _rounds(root, unit_only, arguments):
+    for folders in _rounds(root, rounds, arguments):
         spread = ["-n", "auto"] if folders and folders not in ALONE else []
         code = _run(root, ["pytest", *folders, *spread, *arguments], terminal)
         tested.append(code)
@@ -52,11 +54,10 @@ def test(root: Path, unit_only: bool, arguments: Sequence[str], terminal: Termin
     return next((code for code in codes if code != 0), 0)
 
 
-def _rounds(root: Path, unit_only: bool, arguments: Sequence[str]) -> list[tuple[str, ...]]:
+def _rounds(root: Path, wanted: Sequence[tuple[str, ...]], arguments: Sequence[str]) -> list[tuple[str, ...]]:
     if any((root / argument.partition("::")[0]).exists() for argument in arguments if argument[:1] != "-"):
         return [()]
-    chosen = [FAST] if unit_only else [FAST, *LIVE]
-    rounds = [tuple(folder for folder in folders if (root / folder).is_dir()) for folders in chosen]
+    rounds = [tuple(folder for folder in folders if (root / folder).is_dir()) for folders in wanted]
     return [folders for folders in rounds if folders]
 
 

@@ -23,7 +23,6 @@ log = logging.getLogger(__name__)
 
 SWEEP_EVERY_S = 60.0
 NOT_STARTED = 3
-MESSAGE_LIMIT_BYTES = 1_000_000  # of a WebSocket; what is over it ends the connection
 
 
 def open_board(kind: str, settings: JobSettings) -> Board:
@@ -69,7 +68,8 @@ def server_config(app: FastAPI, settings: ServiceSettings) -> uvicorn.Config:
         proxy_headers=False,  # `Links` reads them, from trusted proxies only
         http=http,
         ws=websocket,
-        ws_max_size=MESSAGE_LIMIT_BYTES,
+        ws_max_size=settings.message_limit(),
+        ws_ping_timeout=settings.body_timeout_s,  # a client cannot answer in the middle of a message that it sends
         timeout_graceful_shutdown=5,
     )
 

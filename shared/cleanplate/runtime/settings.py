@@ -60,6 +60,10 @@ class ServiceSettings(BaseSettings):
         """Return the limits that a picture must keep."""
         return PictureLimits(self.max_file_size, self.max_image_size, self.max_pixels, self.animated)
 
+    def message_limit(self) -> int:
+        """Return the largest WebSocket message, in bytes; what is over it ends the connection."""
+        return 1_000_000
+
     def keys(self) -> list[str]:
         """Return the valid API keys."""
         return [key.strip() for key in self.api_keys.get_secret_value().split(",") if key.strip()]

@@ -11,12 +11,13 @@
 Nothing here mutates Pillow's global settings, and all of it may be called from several threads at once.
 """
 
-from cleanplate.runtime.images.decoding import Header, decode, probe
+from cleanplate.runtime.images.decoding import PAGES_COUNTED, Header, decode, probe
 from cleanplate.runtime.images.encoding import Encoded, OutputFormat, encode
 from cleanplate.runtime.images.payloads import from_base64
 from cleanplate.runtime.images.pictures import Picture, PictureLimits
 
 __all__ = [
+    "PAGES_COUNTED",
     "Encoded",
     "Header",
     "OutputFormat",

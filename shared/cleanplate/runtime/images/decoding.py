@@ -18,7 +18,7 @@ from cleanplate.runtime.images.pictures import Picture, PictureLimits, Pixels
 from cleanplate.runtime.images.samples import Samples, refuse_unreadable, samples
 
 FRAMES_COUNTED = 10_000
-_PAGES_COUNTED = 1_000  # a TIFF's directories are slow to walk
+PAGES_COUNTED = 1_000  # a TIFF's directories are slow to walk
 _TURNS: dict[int, Callable[[Pixels], Pixels]] = {
     2: lambda pixels: pixels[:, ::-1],
     3: lambda pixels: pixels[::-1, ::-1],
@@ -53,8 +53,8 @@ def probe(data: bytes, limits: PictureLimits) -> Header:
     return _checked(data, limits)[1]
 
 
-def decode(data: bytes, limits: PictureLimits, *, field: str = "image") -> Picture:
-    """Decode a picture as displayed: the first frame or page, EXIF orientation applied, 8 bits a sample.
+def decode(data: bytes, limits: PictureLimits, *, field: str = "image", frame: int = 0) -> Picture:
+    """Decode a picture as displayed: one frame or page, EXIF orientation applied, 8 bits a sample.
 
     16-bit samples are divided by 257 and rounded. CMYK is converted by its profile, which is dropped then; every other
     profile is kept and the values are left alone. A problem names the request's `field`.
@@ -66,9 +66,9 @@ def decode(data: bytes, limits: PictureLimits, *, field: str = "image") -> Pictu
         Invalid: it has several frames or pages and `animated` is "refuse".
     """
     try:
-        image, header = _checked(data, limits)
+        image, header = _checked(data, limits, frame)
         with damage_reported():
-            image, found = _loaded(image, header.format, data)
+            image, found = _loaded(image, header.format, data, frame)
             text = _text(image)
     except Problem as problem:
         problem.field = field
@@ -87,11 +87,11 @@ def decode(data: bytes, limits: PictureLimits, *, field: str = "image") -> Pictu
     )
 
 
-def _checked(data: bytes, limits: PictureLimits) -> tuple[ImageFile.ImageFile, Header]:
+def _checked(data: bytes, limits: PictureLimits, frame: int = 0) -> tuple[ImageFile.ImageFile, Header]:
     _within("bytes", len(data), limits.max_bytes, "max_bytes")
     kind = sniff(data)
     with damage_reported():
-        image = opened(data, kind)
+        image = _opened_at(data, kind, frame)
         width, height = image.size
     _within("pixels on its longer side", max(width, height), limits.max_side, "max_side")
     _within("pixels", width * height, limits.max_pixels, "max_pixels")
@@ -105,10 +105,10 @@ def _checked(data: bytes, limits: PictureLimits) -> tuple[ImageFile.ImageFile, H
     return image, Header(kind, width, height, frames)
 
 
-def _loaded(image: ImageFile.ImageFile, kind: str, data: bytes) -> tuple[ImageFile.ImageFile, Samples]:
+def _loaded(image: ImageFile.ImageFile, kind: str, data: bytes, frame: int) -> tuple[ImageFile.ImageFile, Samples]:
     """Decode the pixels; a PNG with damaged text or profile behind them is read once more without."""
     try:
-        return image, samples(image, lambda: opened(data, kind))
+        return image, samples(image, lambda: _opened_at(data, kind, frame))
     except DAMAGE:
         if kind != "PNG":
             raise
@@ -124,18 +124,25 @@ def _within(what: str, given: int, limit: int, name: str) -> None:
 
 
 def _frames(image: ImageFile.ImageFile, data: bytes) -> int:
-    """Count the frames or pages without decoding any; the image is left at the first."""
+    """Count the frames or pages without decoding any; the image is left where it is."""
     if image.format == "GIF":
         return _gif_frames(data)
     if image.format != "TIFF":
         return max(1, int(getattr(image, "n_frames", 1)))
-    pages = 1
+    pages, here = 1, image.tell()
     with suppress(*DAMAGE):  # the end, or the link to a page that is not there
-        while pages < _PAGES_COUNTED:
+        while pages < PAGES_COUNTED:
             image.seek(pages)
             pages += 1
-    image.seek(0)
+    image.seek(here)
     return pages
+
+
+def _opened_at(data: bytes, kind: str, frame: int) -> ImageFile.ImageFile:
+    image = opened(data, kind)
+    if frame:
+        image.seek(frame)
+    return image
 
 
 def _gif_frames(data: bytes) -> int:

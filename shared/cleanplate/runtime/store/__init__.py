@@ -71,6 +71,12 @@ class JobStore(Protocol):
     def last_position(self) -> int:
         """Return the `position` of the newest event of all."""
 
+    def cursor(self, reader: str) -> int:
+        """Return the `position` up to which this reader, whose name has at most 64 characters, was told; 0: nothing."""
+
+    def move_cursor(self, reader: str, position: int) -> None:
+        """Keep that the reader was told of everything up to this `position`; never goes back."""
+
     def expired(self, finished_before: float, limit: int) -> list[str]:
         """Return ids of ended jobs that finished before that time."""
 
@@ -78,7 +84,7 @@ class JobStore(Protocol):
         """Remove the job and its events, keeping only that it was here."""
 
     def prune(self, removed_before: float) -> None:
-        """Let go of the ids of jobs that were removed before that time."""
+        """Let go of the ids of jobs that were removed, and the cursors that were moved last, before that time."""
 
     def check(self) -> None:
         """Raise if the store does not answer."""

@@ -1,4 +1,4 @@
-"""The tables: one for jobs, one for their events, one for the ids of jobs that were removed."""
+"""The tables: jobs, their events, the ids of jobs that were removed, and how far readers have read."""
 
 from __future__ import annotations
 
@@ -56,5 +56,13 @@ forgotten = sa.Table(
     "forgotten",
     metadata,
     sa.Column("id", sa.String(100), primary_key=True),
+    sa.Column("at", sa.Float, nullable=False),
+)
+
+cursors = sa.Table(
+    "cursors",
+    metadata,
+    sa.Column("reader", sa.String(64), primary_key=True),
+    sa.Column("position", sa.Integer, nullable=False),
     sa.Column("at", sa.Float, nullable=False),
 )

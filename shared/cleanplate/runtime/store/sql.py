@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from cleanplate.contract.messages import Event
 from cleanplate.contract.problems import Expired, Finished, IdConflict, Internal, NotFound, QueueFull
 from cleanplate.runtime.jobs import ACTIVE, FINAL, TRANSITIONS, Change, Job, LeaseLost, NewJob, State, iso
-from cleanplate.runtime.store.schema import events, forgotten, jobs, metadata
+from cleanplate.runtime.store.schema import cursors, events, forgotten, jobs, metadata
 
 BUSY_TIMEOUT_MS = 15_000
 LEASE_EXPIRED = "lease expired"
@@ -144,6 +144,18 @@ class SqlStore:
         with self._engine.connect() as connection:
             return connection.execute(sa.select(sa.func.max(events.c.position))).scalar() or 0
 
+    def cursor(self, reader: str) -> int:
+        with self._engine.connect() as connection:
+            found = connection.execute(sa.select(cursors.c.position).where(cursors.c.reader == reader)).scalar()
+        return found or 0
+
+    def move_cursor(self, reader: str, position: int) -> None:
+        kept = sa.select(cursors.c.position).where(cursors.c.reader == reader)
+        with self._write() as connection:
+            furthest = max(position, connection.execute(kept).scalar() or 0)
+            connection.execute(sa.delete(cursors).where(cursors.c.reader == reader))
+            connection.execute(sa.insert(cursors).values(reader=reader, position=furthest, at=self._clock()))
+
     def expired(self, finished_before: float, limit: int) -> list[str]:
         query = sa.select(jobs.c.id).where(jobs.c.finished_at < finished_before).order_by(jobs.c.finished_at)
         with self._engine.connect() as connection:
@@ -157,7 +169,8 @@ class SqlStore:
 
     def prune(self, removed_before: float) -> None:
         with self._write() as connection:
-            connection.execute(sa.delete(forgotten).where(forgotten.c.at < removed_before))
+            for table in (forgotten, cursors):
+                connection.execute(sa.delete(table).where(table.c.at < removed_before))
 
     def check(self) -> None:
         with self._engine.connect() as connection:

@@ -1,0 +1,83 @@
+"""From a request's body to jobs: the documents, what is asked for, and the id by which a repeat is found again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cleanplate.contract.problems import EngineUnavailable, Invalid, TooLarge
+from cleanplate.runtime.bodies import File, Upload
+from cleanplate.runtime.jobs import NewJob, new_id
+from ocr_service.engines import usable
+from ocr_service.kept import KIND
+from ocr_service.pages import PageLimits, choose
+from ocr_service.params import DocumentParams
+
+FIELD = "file"
+KEY_LIMIT = 200
+
+
+@dataclass(frozen=True)
+class Intake:
+    """A document that was checked; `pages` are the indexes of those to read, from 0."""
+
+    data: bytes
+    name: str
+    params: DocumentParams
+    pages: list[int]
+
+    def new_job(self, owner: str, key: str | None) -> NewJob:
+        """Return the job to submit; with an idempotency key it is the same each time.
+
+        Raises:
+            Invalid: the key is too long.
+        """
+        if key is not None and len(key) > KEY_LIMIT:
+            raise Invalid(f"is longer than {KEY_LIMIT} characters", field="Idempotency-Key", limit=KEY_LIMIT)
+        options = self.params.model_dump(mode="json")
+        digest = hashlib.sha256(json.dumps(options, sort_keys=True).encode())
+        digest.update(hashlib.sha256(self.data).digest())
+        job_id = new_id() if key is None else hashlib.sha256(f"{KIND}\n{owner}\n{key}".encode()).hexdigest()[:32]
+        params = {"options": options, "name": self.name, "pages": self.pages}
+        return NewJob(job_id, KIND, params, digest.hexdigest(), owner)
+
+
+def read_params(fields: Mapping[str, Any]) -> DocumentParams:
+    """Return what is asked for.
+
+    Raises:
+        Invalid: a field is unknown or out of range, or there is no such engine.
+        EngineUnavailable: the engine cannot be used here.
+    """
+    params = DocumentParams.model_validate({name: value for name, value in fields.items() if name != FIELD})
+    if params.engine is not None:
+        able, reason = usable(params.engine)
+        if not able:
+            raise EngineUnavailable(f"{params.engine} cannot be used here: {reason}", field="engine")
+    return params
+
+
+def read_document(data: bytes, name: str, params: DocumentParams, limits: PageLimits) -> Intake:
+    """Check a document, without rendering or decoding any of it; see `choose` for what it raises. Blocking."""
+    most = limits.picture.max_bytes
+    if len(data) > most:
+        detail = f"has {len(data)} bytes; the limit is {most} (max_file_size)"
+        raise TooLarge(detail, field=FIELD, limit=most, limit_name="max_file_size")
+    return Intake(data, name[:200], params, choose(data, params.page_ranges, limits))
+
+
+def the_file(upload: Upload) -> File | str:
+    """Return the one document of a body: a file, or text that is base64 or a URL.
+
+    Raises:
+        Invalid: there is none, or more than one.
+    """
+    if upload.file(FIELD) is not None:
+        return upload.files[FIELD][0]
+    given = upload.fields.get(FIELD)
+    if not isinstance(given, str):
+        raise Invalid("send a document as the multipart file `file`, or as `file` in base64 or by URL", field=FIELD)
+    return given

@@ -1,0 +1,21 @@
+"""Who calls an older wire: a key in the path, for clients that can send no header, or the usual one in a header."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends
+from starlette.requests import HTTPConnection
+
+from cleanplate.runtime.access import Keys
+
+
+def caller(connection: HTTPConnection) -> str:
+    """Return the caller's owner; a `{key}` in the route's path counts instead of the header. Raises Unauthorized."""
+    keys: Keys = connection.app.state.keys
+    keys.check_origin(connection.headers.get("origin"), connection.headers.get("host"))
+    given = connection.path_params.get("key")
+    return keys.owner(connection.headers.get("authorization") if given is None else f"Bearer {given}")
+
+
+Caller = Annotated[str, Depends(caller)]

@@ -1,0 +1,1 @@
+"""Qianxia's wire, over REST and WebSocket."""
