@@ -1,0 +1,117 @@
+"""A compose project of its own name and port: the containers as a user runs them, and what Docker knows of them."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import requests
+
+from backend.cli.ports import free_ports
+
+SERVICES = ("ocr-service", "inpaint-service", "backend")
+START_TIMEOUT_S = 300.0
+BUILD_TIMEOUT_S = 3600.0
+POLL_S = 0.2
+
+
+class Project:
+    """Brings the services up on entering, and removes them with their volumes on leaving."""
+
+    def __init__(self, root: Path, name: str, settings: Mapping[str, str] | None = None):
+        """Start nothing yet; `settings` is what a user would write into .env."""
+        self.root = root
+        self.name = name
+        port = free_ports("127.0.0.1", 1)[0]
+        self.url = f"http://127.0.0.1:{port}"
+        self._environ = {**os.environ, **(settings or {}), "BACKEND_PORT": str(port)}
+
+    def __enter__(self) -> Self:
+        try:
+            self.compose("up", "--detach", "--no-build")
+            self.wait_healthy()
+        except BaseException:
+            self.down()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.down()
+
+    def compose(self, *arguments: str, timeout_s: float = START_TIMEOUT_S) -> str:
+        """Run a compose command of this project."""
+        files = ["--file", str(self.root / "compose" / "compose.yaml")]
+        return output(*compose(), *files, "--project-name", self.name, *arguments, env=self._environ, limit_s=timeout_s)
+
+    def build(self) -> None:
+        self.compose("build", timeout_s=BUILD_TIMEOUT_S)
+
+    def down(self) -> None:
+        self.compose("down", "--volumes", "--timeout", "30")
+
+    def container(self, service: str) -> dict[str, Any]:
+        """Return what Docker knows of a service's container."""
+        label = f"label=com.docker.compose.service={service}"
+        ids = output("docker", "ps", "--all", "--quiet", "--filter", label, "--filter", self._label).split()
+        assert len(ids) == 1, f"{service} has {len(ids)} containers"
+        found: dict[str, Any] = json.loads(output("docker", "inspect", ids[0]))[0]
+        return found
+
+    def leftovers(self) -> list[str]:
+        """Return the containers, volumes and networks of this project."""
+        kinds = (("ps", "--all"), ("volume", "ls"), ("network", "ls"))
+        return [line for kind in kinds for line in output("docker", *kind, "--filter", self._label).splitlines()[1:]]
+
+    def inside(self, service: str, program: str) -> str:
+        """Run a Python program in a service's container."""
+        return output("docker", "exec", self.container(service)["Id"], "python", "-Ic", program)
+
+    def kill(self, service: str) -> None:
+        """End the service's process as the kernel would; after `docker kill`, Docker would not start it again."""
+        container = self.container(service)
+        program = f"import os; os.kill({container['State']['Pid']}, 9)"
+        output("docker", "run", "--rm", "--pid", "host", container["Image"], "python", "-Ic", program)
+
+    def wait_healthy(self) -> None:
+        """Return when Docker says of each service that it is healthy and the published port answers."""
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while unhealthy := [name for name in SERVICES if self.health(name) != "healthy"]:
+            assert time.monotonic() < deadline, self.compose("logs", "--tail", "20", *unhealthy)
+            time.sleep(POLL_S)
+        assert requests.get(f"{self.url}/readyz", timeout=10).status_code == 200
+
+    def health(self, service: str) -> str:
+        return str(self.container(service)["State"]["Health"]["Status"])
+
+    @property
+    def _label(self) -> str:
+        return f"label=com.docker.compose.project={self.name}"
+
+
+@functools.cache
+def compose() -> tuple[str, ...]:
+    """Return the compose command of this machine. Raises FileNotFoundError when there is none, or no daemon."""
+    for command in (("docker", "compose"), ("docker-compose",)):
+        try:
+            output(*command, "version")
+            output("docker", "info")
+        except (FileNotFoundError, AssertionError):
+            continue
+        return command
+    raise FileNotFoundError("neither `docker compose` nor `docker-compose` works here")
+
+
+def output(*command: str, env: Mapping[str, str] | None = None, limit_s: float = 120.0) -> str:
+    """Return what a command prints; it must succeed."""
+    done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=limit_s, check=False)
+    assert done.returncode == 0, f"{' '.join(command)}: {done.stdout[-2000:]}{done.stderr[-4000:]}"
+    return done.stdout
