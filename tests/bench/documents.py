@@ -98,7 +98,8 @@ class Service:
                 if event.get("type") == "progress":
                     page = event["data"]["page"]
                     text = requests.get(f"{job['status_url']}/pages/{page}?format=txt", timeout=60).text
-                    moments.append(Moment(page, time.perf_counter() - start, self.rss(), f"Page {page}" in text))
+                    whole = f"Page{page}" in text.replace(" ", "")
+                    moments.append(Moment(page, time.perf_counter() - start, self.rss(), whole))
         assert requests.get(job["status_url"], timeout=60).json()["status"] == "succeeded"
         return moments
 

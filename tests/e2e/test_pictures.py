@@ -39,7 +39,7 @@ def erase(path: Path, services: Services) -> Outcome:
     view = job.end()
     assert view["status"] == "succeeded", f"{path.name}: {view['error']}"
     check_log(job.log())
-    regions, result = job.regions(), job.file("result")
+    regions, result = [region for region in job.regions() if region["enabled"]], job.file("result")
     again = detect(services.urls["ocr-service"], result)
     before = decode(data, LIMITS)
     return Outcome(
