@@ -81,7 +81,7 @@ class InpaintSettings(JobSettings):
     )
     window_side: int = Field(1024, ge=256, le=8192, description="Longest side of a window that a model sees, in px.")
     context: float = Field(
-        1.0,
+        0.75,
         ge=0,
         le=10,
         description="How much of the picture a model sees around a region, as a share of the region's shorter side;"
