@@ -149,7 +149,9 @@ def _region_patch(
         return whole
     hull = _polygon_patch(region, size, max(dilation_px, STROKE_REACH * region.text_height), name)
     trace = tracer.trace(region, whole, hull)
-    return trace.patch if trace is not None and (mode == "stroke" or trace.better) else whole
+    if trace is None or (mode == "auto" and not tracer.better(trace, whole)):
+        return whole
+    return trace.patch
 
 
 def _is_upright(region: Region) -> bool:
@@ -170,5 +172,4 @@ def _polygon_patch(region: Region, size: tuple[int, int], dilation_px: float, na
     cv2.fillPoly(blank, [np.round(outline - 0.5).astype(np.int32)], 0)
     distance = cv2.distanceTransform(blank, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     pixels = np.where(distance <= dilation_px, np.uint8(255), np.uint8(0))
-    x, y, width, height = cv2.boundingRect(pixels)
-    return Patch(left + x, top + y, pixels[y : y + height, x : x + width], name, "polygon")
+    return Patch(left, top, pixels, name, "polygon").trimmed()

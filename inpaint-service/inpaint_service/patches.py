@@ -52,6 +52,22 @@ class Patch:
         """Return how many pixels it holds."""
         return cv2.countNonZero(self.pixels)
 
+    def within(self, edges: Edges) -> Mask:
+        """Return it on the pixels within these edges, (bottom - top, right - left) uint8; what is outside is cut."""
+        left, top, right, bottom = edges
+        out = np.zeros((bottom - top, right - left), np.uint8)
+        x0, y0, x1, y1 = max(left, self.left), max(top, self.top), min(right, self.edges[2]), min(bottom, self.edges[3])
+        if x1 > x0 and y1 > y0:
+            mine = self.pixels[y0 - self.top : y1 - self.top, x0 - self.left : x1 - self.left]
+            out[y0 - top : y1 - top, x0 - left : x1 - left] = mine
+        return out
+
+    def trimmed(self) -> Patch:
+        """Return it without the empty rows and columns around what it holds."""
+        x, y, width, height = cv2.boundingRect(self.pixels)
+        pixels = self.pixels[y : y + height, x : x + width]
+        return replace(self, left=self.left + x, top=self.top + y, pixels=pixels)
+
 
 def split(mask: Mask, *, near_px: int = 0) -> list[Patch]:
     """Cut a mask into its 8-connected pieces, from the top down.
@@ -124,6 +140,4 @@ def _trim(
     x, y, width, height = (int(value) for value in box)
     place = np.s_[y : y + height, x : x + width]
     pixels = np.where((labels[place] == label) & (mask[place] > 0), np.uint8(255), np.uint8(0))
-    inner_x, inner_y, inner_width, inner_height = cv2.boundingRect(pixels)
-    pixels = pixels[inner_y : inner_y + inner_height, inner_x : inner_x + inner_width]
-    return Patch(origin[0] + x + inner_x, origin[1] + y + inner_y, pixels)
+    return Patch(origin[0] + x, origin[1] + y, pixels).trimmed()

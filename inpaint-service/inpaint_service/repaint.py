@@ -81,11 +81,7 @@ class Canvas:
 
     def _fill(self, unit: Unit, patch: Patch) -> None:
         [window] = unit.windows
-        place = window.place
-        left, top, right, bottom = window.edges
-        own = np.zeros((bottom - top, right - left), np.uint8)
-        rows, columns = patch.place
-        own[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left] = patch.pixels
+        place, own = window.place, patch.within(window.edges)
         if unit.plane is not None:
             new = fills.levels(plane_values(unit.plane, own.shape))
         else:

@@ -64,10 +64,8 @@ def site(patch: Patch, mask: Mask) -> Site:
         patch: where to repaint.
         mask: (H, W) uint8, all of the picture's masked pixels: none of them can be part of a ring.
     """
-    left, top, right, bottom = grow(patch.edges, RING_PX, mask.shape[:2])
-    own = np.zeros((bottom - top, right - left), np.uint8)
-    rows, columns = patch.place
-    own[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left] = patch.pixels
+    left, top, right, bottom = edges = grow(patch.edges, RING_PX, mask.shape[:2])
+    own = patch.within(edges)
     near = cv2.dilate(own, np.ones((2 * RING_PX + 1,) * 2, np.uint8))
     place = slice(top, bottom), slice(left, right)
     return Site(place, own > 0, (near > 0) & (own == 0) & (mask[place] == 0))

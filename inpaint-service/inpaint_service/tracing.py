@@ -49,18 +49,10 @@ class Trace:
     Attributes:
         patch: its mask.
         sure: share of the ink's pixels, faint ones included, that are ink beyond doubt.
-        plain: whether what is no ink is the plane through the region's ring, so that nothing is lost by repainting
-            the region as a whole.
     """
 
     patch: Patch
     sure: float
-    plain: bool
-
-    @property
-    def better(self) -> bool:
-        """Return whether it is better to repaint the ink alone than the whole region."""
-        return not self.plain and self.sure >= LEAST_SURE
 
 
 class Tracer:
@@ -88,8 +80,7 @@ class Tracer:
         """
         ink = self._find_ink(self._rgb, region, hull.edges)
         ink[hull.pixels == 0] = 0
-        own = _within(whole, hull.edges)
-        letters = _own_letters(ink > INK, own)
+        letters = _own_letters(ink > INK, whole.within(hull.edges))
         if not letters.any():
             return None
         left, top, right, bottom = hull.edges
@@ -97,13 +88,18 @@ class Tracer:
         grow_px = max(1, round(GROW * region.text_height))
         pixels = np.where((_grown(letters, grow_px) > 0) & (hull.pixels > 0), np.uint8(255), np.uint8(0))
         sure = float((ink[letters] > SURE).mean())
-        patch = _trimmed(replace(hull, pixels=pixels, kind="stroke"))
-        return Trace(patch, sure, self._is_plain(whole, hull, pixels))
+        return Trace(replace(hull, pixels=pixels, kind="stroke").trimmed(), sure)
 
-    def _is_plain(self, whole: Patch, hull: Patch, traced: NDArray[np.uint8]) -> bool:
+    def better(self, trace: Trace, whole: Patch) -> bool:
+        """Return whether it is better to repaint the ink alone than the whole region."""
+        return trace.sure >= LEAST_SURE and not self.is_plain(whole, trace.patch)
+
+    def is_plain(self, whole: Patch, ink_patch: Patch) -> bool:
+        """Return whether what is no ink is the plane through the ring: nothing is lost by repainting the whole."""
         spot = site(whole, np.zeros(self._rgb.shape[:2], np.uint8))
         crop = self._rgb[spot.place]
-        ink = _within(Patch(hull.left, hull.top, traced), _edges(spot.place)) > 0
+        rows, columns = spot.place
+        ink = ink_patch.within((columns.start, rows.start, columns.stop, rows.stop)) > 0
         plane = fit_plane(crop, spot.ring & ~ink)
         if plane is None or plane.scale > FLAT_SCALE:
             return False
@@ -157,11 +153,6 @@ def _reached(seeds: NDArray[np.bool_], among: NDArray[np.bool_]) -> NDArray[np.b
     return np.asarray(held[labels])
 
 
-def _edges(place: tuple[slice, slice]) -> Edges:
-    rows, columns = place
-    return columns.start, rows.start, columns.stop, rows.stop
-
-
 def _own_letters(ink: NDArray[np.bool_], own: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Keep the connected pieces of ink of which enough lies within the region."""
     count, labels = cv2.connectedComponents(ink.astype(np.uint8), connectivity=8)
@@ -173,24 +164,6 @@ def _own_letters(ink: NDArray[np.bool_], own: NDArray[np.uint8]) -> NDArray[np.b
     return np.asarray(keep[labels])
 
 
-def _within(patch: Patch, edges: Edges) -> NDArray[np.uint8]:
-    """Return the patch on the pixels within these edges."""
-    left, top, right, bottom = edges
-    out = np.zeros((bottom - top, right - left), np.uint8)
-    x0, y0, x1, y1 = max(left, patch.left), max(top, patch.top), min(right, patch.edges[2]), min(bottom, patch.edges[3])
-    if x1 > x0 and y1 > y0:
-        out[y0 - top : y1 - top, x0 - left : x1 - left] = patch.pixels[
-            y0 - patch.top : y1 - patch.top, x0 - patch.left : x1 - patch.left
-        ]
-    return out
-
-
 def _grown(bits: NDArray[np.bool_], by_px: int) -> NDArray[np.uint8]:
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * by_px + 1,) * 2)
     return np.asarray(cv2.dilate(bits.astype(np.uint8), kernel), np.uint8)
-
-
-def _trimmed(patch: Patch) -> Patch:
-    x, y, width, height = cv2.boundingRect(patch.pixels)
-    pixels = patch.pixels[y : y + height, x : x + width]
-    return replace(patch, left=patch.left + x, top=patch.top + y, pixels=pixels)

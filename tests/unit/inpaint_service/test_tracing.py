@@ -80,8 +80,13 @@ def test_a_plain_ground_is_told_from_a_plate_and_from_texture() -> None:
     plate = flat.copy()
     plate[32:48, 24:136] = 200
     plate[ink > 0] = 250
-    judged = [traced(rgb, ink) for rgb in (flat, plate, textured(ink))]
-    assert [trace.plain for trace in judged if trace] == [True, False, False]
+    (whole,) = region_patches([LINE], SIZE, MaskOptions("polygon"))
+    grounds = (flat, plate, textured(ink))
+    traces = [traced(rgb, ink) for rgb in grounds]
+    judged = [
+        tracer(rgb, ink).is_plain(whole, trace.patch) for rgb, trace in zip(grounds, traces, strict=True) if trace
+    ]
+    assert judged == [True, False, False]
 
 
 def test_auto_traces_where_the_ground_is_worth_keeping_and_stroke_always() -> None:
