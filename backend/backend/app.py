@@ -33,7 +33,6 @@ from cleanplate.runtime.metrics import Metrics
 from cleanplate.runtime.outbound import AddressFilter, Outbound
 from cleanplate.runtime.web import create_app
 
-COURIERS = 32
 REMOVERS = 2
 
 
@@ -61,16 +60,13 @@ def make_app(settings: BackendSettings) -> FastAPI:
 
     @asynccontextmanager
     async def running() -> AsyncIterator[None]:
-        post = callbacks.signed_post(outbound, settings.callback_secret.get_secret_value())
         async with aiohttp.ClientSession(auto_decompress=False) as session:
             pipeline = _pipeline(settings, session)
             jobs = LocalDispatcher(board, pipeline, slots=settings.slots, lease_s=settings.lease_s)
-            courier = callbacks.Courier(board, payload, post, tries=settings.callback_tries)
-            couriers = LocalDispatcher(promises, courier, slots=COURIERS, lease_s=settings.lease_s)
             removers = LocalDispatcher(removals, expiry.Expiry(board), slots=REMOVERS, lease_s=settings.lease_s)
             async with (
                 service.running_board(board, jobs, settings),
-                service.running_board(promises, couriers, settings),
+                service.running_callbacks(board, promises, payload, outbound, settings),
                 service.running_board(removals, removers, settings),
             ):
                 yield

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -11,12 +10,12 @@ from backend.artifacts import INPUT, REGIONS
 from backend.options import Options
 from backend.presets import Presets, applied
 from cleanplate.contract.problems import Invalid, Malformed, TooLarge
+from cleanplate.runtime import idempotency
 from cleanplate.runtime.bodies import Upload
 from cleanplate.runtime.images import PictureLimits, from_base64, probe
-from cleanplate.runtime.jobs import NewJob, new_id
+from cleanplate.runtime.jobs import NewJob
 
 KIND = "erase"
-KEY_LIMIT = 200
 
 
 @dataclass(frozen=True)
@@ -39,15 +38,10 @@ class Intake:
         Raises:
             Invalid: the key is too long.
         """
-        if key is not None and len(key) > KEY_LIMIT:
-            raise Invalid(f"is longer than {KEY_LIMIT} characters", field="Idempotency-Key", limit=KEY_LIMIT)
         options = self.options.model_dump(mode="json")
-        digest = hashlib.sha256(json.dumps(options, sort_keys=True).encode())
-        for data in self.files().values():
-            digest.update(hashlib.sha256(data).digest())
-        job_id = new_id() if key is None else hashlib.sha256(f"{owner}\n{key}".encode()).hexdigest()[:32]
+        digest = idempotency.digest(options, self.files().values())
         params = {"options": options, "name": self.name, "rerun_of": self.rerun_of}
-        return NewJob(job_id, KIND, params, digest.hexdigest(), owner, self.options.priority)
+        return NewJob(idempotency.job_id(key, owner), KIND, params, digest, owner, self.options.priority)
 
 
 def read_intake(upload: Upload, limits: PictureLimits, presets: Presets) -> Intake:

@@ -36,8 +36,6 @@ from inpaint_service.wires.iopaint import IopaintRoutes
 
 log = logging.getLogger(__name__)
 
-COURIERS = 32
-
 
 def make_app(settings: InpaintSettings, loader: Callable[..., Inpainter] = load) -> FastAPI:
     """Return the application, its models loaded by `loader`. Blocking: opens the job store."""
@@ -95,16 +93,13 @@ async def _running(parts: Parts) -> AsyncIterator[None]:
     async def tell(job: Job) -> dict[str, Any]:
         return await payload(board, job, parts.links.fixed(result_url_path(job.id)))
 
-    post = callbacks.signed_post(parts.outbound, settings.callback_secret.get_secret_value())
-    courier = callbacks.Courier(board, tell, post, tries=settings.callback_tries)
-    couriers = LocalDispatcher(parts.promises, courier, slots=COURIERS, lease_s=settings.lease_s)
     tasks = Tasks(parts.eraser, parts.loads, parts.lane, parts.pace)
     limit_s = settings.task_timeout_s
     dispatcher = LocalDispatcher(board, tasks, slots=settings.slots, lease_s=settings.lease_s, limit_s=limit_s)
     loading, watching = asyncio.create_task(_load(parts)), asyncio.create_task(end_when_hung(parts.lane, limit_s))
     async with (
         service.running_board(board, dispatcher, settings),
-        service.running_board(parts.promises, couriers, settings),  # ends first: it writes into the other's log
+        service.running_callbacks(board, parts.promises, tell, parts.outbound, settings),
     ):
         yield
         loading.cancel()

@@ -37,8 +37,6 @@ from ocr_service.wires.qianxia.shape import answer as answer_qianxia
 
 log = logging.getLogger(__name__)
 
-COURIERS = 32
-
 
 def make_app(settings: OcrSettings, loader: Callable[..., TextEngine] = load) -> FastAPI:
     """Return the application, its engines loaded by `loader`. Blocking: opens the job store."""
@@ -88,16 +86,13 @@ async def _running(parts: Parts) -> AsyncIterator[None]:
     async def tell(job: Job) -> dict[str, Any]:
         return job_view(job, parts.links.fixed, parts.links.fixed)
 
-    post = callbacks.signed_post(parts.outbound, settings.callback_secret.get_secret_value())
-    courier = callbacks.Courier(board, tell, post, tries=settings.callback_tries)
-    couriers = LocalDispatcher(parts.promises, courier, slots=COURIERS, lease_s=settings.lease_s)
     transcriber = Transcriber(parts.readers, parts.rendering, settings.page_limits())
     dispatcher = LocalDispatcher(board, transcriber, slots=settings.slots, lease_s=settings.lease_s)
     loading = asyncio.create_task(_load(parts.readers))
     watching = asyncio.create_task(end_when_hung(parts.rendering, settings.page_limits().call_s))
     async with (
         service.running_board(board, dispatcher, settings),
-        service.running_board(parts.promises, couriers, settings),  # ends first: it writes into the other's log
+        service.running_callbacks(board, parts.promises, tell, parts.outbound, settings),
     ):
         yield
         loading.cancel()

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from cleanplate.contract.problems import EngineUnavailable, Invalid, TooLarge
+from cleanplate.runtime import idempotency
 from cleanplate.runtime.bodies import File, Upload
-from cleanplate.runtime.jobs import NewJob, new_id
+from cleanplate.runtime.jobs import NewJob
 from ocr_service.engines import usable
 from ocr_service.kept import KIND
 from ocr_service.pages import PageLimits, choose
 from ocr_service.params import DocumentParams
 
 FIELD = "file"
-KEY_LIMIT = 200
 
 
 @dataclass(frozen=True)
@@ -35,14 +33,11 @@ class Intake:
         Raises:
             Invalid: the key is too long.
         """
-        if key is not None and len(key) > KEY_LIMIT:
-            raise Invalid(f"is longer than {KEY_LIMIT} characters", field="Idempotency-Key", limit=KEY_LIMIT)
         options = self.params.model_dump(mode="json")
-        digest = hashlib.sha256(json.dumps(options, sort_keys=True).encode())
-        digest.update(hashlib.sha256(self.data).digest())
-        job_id = new_id() if key is None else hashlib.sha256(f"{KIND}\n{owner}\n{key}".encode()).hexdigest()[:32]
         params = {"options": options, "name": self.name, "pages": self.pages}
-        return NewJob(job_id, KIND, params, digest.hexdigest(), owner)
+        return NewJob(
+            idempotency.job_id(key, KIND, owner), KIND, params, idempotency.digest(options, [self.data]), owner
+        )
 
 
 def read_params(fields: Mapping[str, Any]) -> DocumentParams:

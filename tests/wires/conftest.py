@@ -17,7 +17,7 @@ from inpaint_service.settings import InpaintSettings
 from ocr_service.app import make_app as make_ocr_app
 from ocr_service.engines import TextEngine
 from ocr_service.settings import OcrSettings
-from tests.wires.dark import DarkReader
+from tests.wires.dark import DarkReader, GatedReader
 from tests.wires.serving import PATIENCE_S, Live
 
 REFUSED_HANDSHAKE = "ASGI callable returned without completing handshake."  # uvicorn of each that is answered 401
@@ -107,6 +107,18 @@ def serve_ocr(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServeOcr]:
     yield start
     for live in started:
         live.stop()
+
+
+@pytest.fixture
+def reader() -> GatedReader:
+    """Return an engine that waits until a test lets it go on."""
+    return GatedReader()
+
+
+@pytest.fixture
+def slow(serve_ocr: ServeOcr, reader: GatedReader) -> Ocr:
+    """Start an ocr-service that does one job at a time, with that engine."""
+    return serve_ocr(reader, slots=1)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -16,39 +15,16 @@ import pypdfium2
 import pytest
 from PIL import Image
 
-from ocr_service.app import make_app
-from ocr_service.settings import OcrSettings
 from tests.fakes.bombs import pdf_with_bomb
 from tests.fakes.pages import BarReader, document, sheet
+from tests.wires.conftest import Ocr, ServeOcr
 from tests.wires.pictures import encoded, text
-from tests.wires.serving import PATIENCE_S, Live
-
-Ocr = Live[OcrSettings]
-Serve = Callable[..., Ocr]
+from tests.wires.serving import PATIENCE_S
 
 
 @pytest.fixture(scope="module")
-def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
-    """Start an ocr-service with such an engine and these settings; it lives as long as the module's tests."""
-    started: list[Ocr] = []
-
-    def start(engine: BarReader, **settings: Any) -> Ocr:
-        chosen = {"lanes": 1, "pdf_dpi": 72, "data": tmp_path_factory.mktemp("ocr"), **settings}
-        made = OcrSettings(**chosen)
-        live = Live(make_app(made, engine), made)
-        started.append(live)
-        live.start()
-        live.until_ready()
-        return live
-
-    yield start
-    for live in started:
-        live.stop()
-
-
-@pytest.fixture(scope="module")
-def ocr(serve: Serve) -> Ocr:
-    return serve(BarReader(), max_pages=20)
+def ocr(serve_ocr: ServeOcr) -> Ocr:
+    return serve_ocr(BarReader(), max_pages=20)
 
 
 def submit(live: Ocr, data: bytes, *, key: str | None = None, **params: Any) -> dict[str, Any]:
@@ -138,9 +114,9 @@ def test_no_searchable_pdf_is_there_that_nobody_asked_for(ocr: Ocr) -> None:
     assert (answer.status_code, answer.json()["field"]) == (422, "format")
 
 
-def test_pages_are_told_and_can_be_fetched_while_the_job_runs(serve: Serve) -> None:
+def test_pages_are_told_and_can_be_fetched_while_the_job_runs(serve_ocr: ServeOcr) -> None:
     gate = threading.Semaphore(0)
-    live = serve(BarReader(gate=gate))
+    live = serve_ocr(BarReader(gate=gate))
     view = submit(live, document(3))
     path = f"/v1/jobs/{view['job_id']}"
     with live.socket(f"{path}/ws") as talk:
@@ -163,15 +139,15 @@ def test_the_log_comes_as_events(ocr: Ocr) -> None:
     ]  # fmt: skip
 
 
-def test_a_page_that_fails_once_is_read_at_the_second_try(serve: Serve) -> None:
-    live = serve(BarReader({3: 1}))
+def test_a_page_that_fails_once_is_read_at_the_second_try(serve_ocr: ServeOcr) -> None:
+    live = serve_ocr(BarReader({3: 1}))
     view = ended(live, submit(live, document(4)))
     assert (view["status"], view["failed_pages"]) == ("succeeded", [])
     assert lines_by_page(live, view) == {1: 1, 2: 2, 3: 3, 4: 4}
 
 
-def test_a_page_that_fails_twice_is_reported_and_the_rest_is_delivered(serve: Serve) -> None:
-    live = serve(BarReader({3: 2}))
+def test_a_page_that_fails_twice_is_reported_and_the_rest_is_delivered(serve_ocr: ServeOcr) -> None:
+    live = serve_ocr(BarReader({3: 2}))
     view = ended(live, submit(live, document(4), searchable_pdf=True))
     assert view["status"] == "succeeded"
     assert [(failed["page"], failed["code"]) for failed in view["failed_pages"]] == [(3, "internal")]
@@ -198,18 +174,18 @@ def test_a_broken_frame_does_not_keep_the_others_back(ocr: Ocr) -> None:
     assert lines_by_page(ocr, view) == {1: 1, 2: 0, 3: 3}
 
 
-def test_a_page_that_takes_forever_to_render_is_reported_and_the_rest_is_delivered(serve: Serve) -> None:
-    live = serve(BarReader(), page_timeout_s=3)
+def test_a_page_that_takes_forever_to_render_is_reported_and_the_rest_is_delivered(serve_ocr: ServeOcr) -> None:
+    live = serve_ocr(BarReader(), page_timeout_s=3)
     view = ended(live, submit(live, pdf_with_bomb()))
     assert [(failed["page"], failed["code"]) for failed in view["failed_pages"]] == [(1, "malformed")]
     assert lines_by_page(live, view) == {1: 0, 2: 0}
     assert live.get("/readyz").status_code == 200
 
 
-def test_a_cancelled_job_stops_and_keeps_its_pages(serve: Serve) -> None:
+def test_a_cancelled_job_stops_and_keeps_its_pages(serve_ocr: ServeOcr) -> None:
     gate, engine = threading.Semaphore(1), BarReader()
     engine.gate = gate
-    live = serve(engine)
+    live = serve_ocr(engine)
     view = submit(live, document(5))
     path = f"/v1/jobs/{view['job_id']}"
     with live.socket(f"{path}/ws") as talk:
@@ -251,8 +227,8 @@ def test_a_batch_is_a_job_for_each_and_a_reason_for_each_that_is_refused(ocr: Oc
     assert [(refused["name"], refused["error"]["field"]) for refused in told["refused"]] == [("no.pdf", "file")]
 
 
-def test_whoever_asked_is_called_back(serve: Serve) -> None:
-    live = serve(BarReader(), allow_private_urls=True)
+def test_whoever_asked_is_called_back(serve_ocr: ServeOcr) -> None:
+    live = serve_ocr(BarReader(), allow_private_urls=True)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(PATIENCE_S)
         submit(live, document(2), callback_url=f"http://127.0.0.1:{listener.getsockname()[1]}/done")
@@ -314,10 +290,10 @@ def test_a_document_that_cannot_be_read_is_refused_with_the_reason(ocr: Ocr, dat
     assert said in answer["detail"]
 
 
-def test_a_document_over_a_limit_is_told_the_limit(serve: Serve, ocr: Ocr) -> None:
+def test_a_document_over_a_limit_is_told_the_limit(serve_ocr: ServeOcr, ocr: Ocr) -> None:
     pages = ocr.post("/v1/documents", files={"file": document(21, "TIFF")}).json()
     assert (pages["limit"], pages["limit_name"]) == (20, "max_pages")
-    small = serve(BarReader(), max_file_size=1000)
+    small = serve_ocr(BarReader(), max_file_size=1000)
     size = small.post("/v1/documents", files={"file": document(3)}).json()
     assert (size["status"], size["limit"], size["limit_name"]) == (413, 1000, "max_file_size")
 

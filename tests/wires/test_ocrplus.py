@@ -25,16 +25,6 @@ def ocr(serve_ocr: ServeOcr) -> Ocr:
     return serve_ocr(dark.Stumbler(), max_pages=3)
 
 
-@pytest.fixture
-def reader() -> dark.GatedReader:
-    return dark.GatedReader()
-
-
-@pytest.fixture
-def slow(serve_ocr: ServeOcr, reader: dark.GatedReader) -> Ocr:
-    return serve_ocr(reader, slots=1)
-
-
 def _order(talk: Talk, task_id: str, pdf_file: str = TWO_PAGES) -> None:
     talk.say(task_id=task_id, pdf_file=pdf_file)
 

@@ -29,16 +29,6 @@ def ocr(serve_ocr: ServeOcr) -> Ocr:
     return serve_ocr(dark.Stumbler(), max_pages=5)
 
 
-@pytest.fixture
-def reader() -> dark.GatedReader:
-    return dark.GatedReader()
-
-
-@pytest.fixture
-def slow(serve_ocr: ServeOcr, reader: dark.GatedReader) -> Ocr:
-    return serve_ocr(reader, slots=1)
-
-
 def _send(live: Ocr, kind: str, data: bytes, key: str = "") -> httpx.Response:
     return live.post(f"{key}/api/async/{kind}", files={"file": (f"a.{kind}", data)})
 

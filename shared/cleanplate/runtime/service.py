@@ -6,16 +6,18 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 
 import uvicorn
 from fastapi import FastAPI
 
-from cleanplate.runtime import logs
+from cleanplate.runtime import callbacks, logs
 from cleanplate.runtime.board import Board
 from cleanplate.runtime.connections import protocols
 from cleanplate.runtime.dispatch import Dispatcher
+from cleanplate.runtime.dispatch.local import LocalDispatcher
 from cleanplate.runtime.files import JobFiles
+from cleanplate.runtime.outbound import Outbound
 from cleanplate.runtime.settings import JobSettings, ServiceSettings
 from cleanplate.runtime.store.sql import SqlStore
 
@@ -23,6 +25,7 @@ log = logging.getLogger(__name__)
 
 SWEEP_EVERY_S = 60.0
 NOT_STARTED = 3
+COURIERS = 32
 
 
 def open_board(kind: str, settings: JobSettings) -> Board:
@@ -43,6 +46,17 @@ async def running_board(board: Board, dispatcher: Dispatcher, settings: JobSetti
             await sweeper
         await dispatcher.stop()
         board.close()
+
+
+def running_callbacks(
+    board: Board, promises: Board, tell: callbacks.Payload, outbound: Outbound, settings: JobSettings
+) -> AbstractAsyncContextManager[None]:
+    """Deliver promised callbacks while open; ends before the board of the jobs, to whose log it writes."""
+    post = callbacks.signed_post(outbound, settings.callback_secret.get_secret_value())
+    courier = callbacks.Courier(board, tell, post, tries=settings.callback_tries)
+    return running_board(
+        promises, LocalDispatcher(promises, courier, slots=COURIERS, lease_s=settings.lease_s), settings
+    )
 
 
 def serve(app: FastAPI, settings: ServiceSettings) -> None:
