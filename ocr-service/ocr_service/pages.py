@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from cleanplate.contract.problems import Problem
 from cleanplate.runtime.images import PAGES_COUNTED, PictureLimits, decode, probe
-from ocr_service.documents import chosen_pages
-from ocr_service.ranges import check_count, page_numbers
-from ocr_service.renderer import PdfRenderer
+from cleanplate.runtime.pdf.documents import chosen_pages
+from cleanplate.runtime.pdf.ranges import check_count, page_numbers
+from cleanplate.runtime.pdf.renderer import PdfRenderer
 
 _PDF_HEADER_WITHIN = 1024  # bytes; PDF 1.7, appendix H: readers accept a header that begins so late
 

@@ -19,8 +19,8 @@ from PIL import Image
 
 from cleanplate.contract.geometry import Box, Point
 from cleanplate.contract.messages import DetectedRegion
+from cleanplate.runtime.pdf.documents import PDFIUM
 from ocr_service import glyphless
-from ocr_service.documents import PDFIUM
 
 JPEG_QUALITY, JPEG_SIDE = 90, 65_500  # px, the longest that libjpeg writes
 _POINTS_PER_INCH = 72

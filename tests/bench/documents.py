@@ -26,9 +26,9 @@ import psutil
 import requests
 from PIL import Image, ImageDraw, ImageFont
 
+from cleanplate.runtime.pdf.documents import pdf_pages
 from ocr_service import engines
 from ocr_service.detect import detect
-from ocr_service.documents import pdf_pages
 
 A4_INCHES = (8.27, 11.69)
 DRAWN_DPI = 150

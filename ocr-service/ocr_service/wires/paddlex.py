@@ -18,8 +18,8 @@ from cleanplate.runtime.bodies import read_upload
 from cleanplate.runtime.images import decode, from_base64
 from cleanplate.runtime.jobs import new_id
 from cleanplate.runtime.openapi import EXAMPLE_PNG
+from cleanplate.runtime.pdf.documents import pdf_pages
 from ocr_service.detect import read_lines
-from ocr_service.documents import pdf_pages
 from ocr_service.engines import ReadOptions, TextEngine
 from ocr_service.pages import is_pdf
 from ocr_service.parts import Parts

@@ -9,8 +9,8 @@ import pypdfium2
 import pytest
 
 from cleanplate.contract.messages import DetectedRegion
+from cleanplate.runtime.pdf.documents import OpenPdf
 from ocr_service.detect import region
-from ocr_service.documents import OpenPdf
 from ocr_service.engines import Line
 from ocr_service.searchable import SearchablePdf
 

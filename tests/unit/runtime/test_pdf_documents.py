@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from cleanplate.contract.problems import Invalid, Malformed, TooLarge
-from ocr_service.documents import page_count, pdf_pages
-from ocr_service.ranges import page_numbers
+from cleanplate.runtime.pdf.documents import page_count, pdf_pages
+from cleanplate.runtime.pdf.ranges import page_numbers
 
 
 def pdf(*sizes: tuple[float, float]) -> bytes:

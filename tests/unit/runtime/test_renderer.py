@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from cleanplate.contract.problems import Malformed
-from ocr_service import renderer as module
-from ocr_service.renderer import PdfRenderer
+from cleanplate.runtime.pdf import renderer as module
+from cleanplate.runtime.pdf.renderer import PdfRenderer
 from tests.fakes.bombs import pdf_with_bomb
 from tests.fakes.pages import document, sheet
 

@@ -1,8 +1,8 @@
 """PDF pages rendered in a process of its own, for a few bytes may take a renderer hours, or all memory.
 
-`python -m ocr_service.renderer DPI SECONDS MEMORY` is that process; a page that takes more ends it. It is told the size
-of the PDF and 0, the PDF, then of each page the index and 0; it tells (height, width) and the pixels, or (0, size) and
-what is wrong.
+`python -m cleanplate.runtime.pdf.renderer DPI SECONDS MEMORY` is that process; a page that takes more ends it. It is
+told the size of the PDF and 0, the PDF, then of each page the index and 0; it tells (height, width) and the pixels, or
+(0, size) and what is wrong.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleanplate.contract.problems import Malformed, Problem
-from ocr_service.documents import OpenPdf
+from cleanplate.runtime.pdf.documents import OpenPdf
 
 MEMORY = 2 * 2**30  # bytes of address space for libraries and the PDF; a page's own pixels come on top
 PIXEL_BYTES = 8  # a page is there twice while it is copied, at first with four bytes a pixel
@@ -84,7 +84,7 @@ class PdfRenderer:
 def _begun(*limits: float) -> subprocess.Popen[bytes]:
     path = os.pathsep.join(entry for entry in sys.path if entry)
     environment = {**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"}  # each thread takes address space
-    command = [sys.executable, "-m", "ocr_service.renderer", *(str(limit) for limit in limits)]
+    command = [sys.executable, "-m", "cleanplate.runtime.pdf.renderer", *(str(limit) for limit in limits)]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
 
 

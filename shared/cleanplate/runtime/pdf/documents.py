@@ -17,7 +17,7 @@ import pypdfium2
 from numpy.typing import NDArray
 
 from cleanplate.contract.problems import Invalid, Malformed, TooLarge
-from ocr_service.ranges import check_count, page_numbers
+from cleanplate.runtime.pdf.ranges import check_count, page_numbers
 
 DPI = 200
 DPI_LEAST, DPI_MOST = 18, 1200
