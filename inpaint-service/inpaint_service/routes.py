@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse
 import cleanplate
 from cleanplate.contract.problems import Conflict, EngineUnavailable, NotReady, RegionOutside
 from cleanplate.runtime import callbacks
-from cleanplate.runtime.access import Owner
+from cleanplate.runtime.access import Owner, seen_by
 from cleanplate.runtime.bodies import read_upload
 from cleanplate.runtime.images import Picture, encode, probe
 from cleanplate.runtime.jobs import ACTIVE, State, iso, new_id
@@ -237,9 +237,9 @@ class Routes:
     async def tasks(self, owner: Owner) -> dict[str, Any]:
         """Count the tasks and name those that have not ended."""
         board = self._parts.board
-        counts = await board.call(board.store.counts, KIND, owner)
+        counts = await board.call(board.store.counts, KIND, seen_by(owner))
         active = await board.call(
-            board.store.list_jobs, kind=KIND, owner=owner, states=tuple(ACTIVE), before=None, limit=IDS_SHOWN
+            board.store.list_jobs, kind=KIND, owner=seen_by(owner), states=tuple(ACTIVE), before=None, limit=IDS_SHOWN
         )
         return {
             "total_tasks": sum(counts.values()),

@@ -165,6 +165,7 @@ class TaskStatus(View):
     created_at: str
     started_at: str | None
     completed_at: str | None
+    seq: int = Field(description="the newest message, from which on a WebSocket may go on with `after`")
     error_message: str | None
     result_url: str = Field("", description="when it is completed")
     regions: list[RegionResult] = Field([], description="when it is completed")

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleanplate.contract.messages import Region
-from inpaint_service.masks import MaskOptions, region_patches
+from inpaint_service.masks import STROKE_NEAR, STROKE_REACH, MaskOptions, region_patches
 from inpaint_service.patches import Edges, Patch, paint
 from inpaint_service.tracing import Trace, Tracer
 
@@ -37,9 +37,10 @@ def textured(ink: NDArray[np.float32]) -> Picture:
 
 
 def traced(rgb: Picture, ink: NDArray[np.float32], region: Region = LINE) -> Trace | None:
-    (whole,) = region_patches([region], SIZE, MaskOptions("polygon"))
-    (hull,) = region_patches([region], SIZE, MaskOptions("polygon", 0.3))
-    return tracer(rgb, ink).trace(region, whole, hull)
+    whole, near, hull = (
+        region_patches([region], SIZE, MaskOptions("polygon", reach))[0] for reach in (0.1, STROKE_NEAR, STROKE_REACH)
+    )
+    return tracer(rgb, ink).trace(region, whole, near, hull, paint([whole], SIZE))
 
 
 def mask(patch: Patch) -> NDArray[np.bool_]:
@@ -61,12 +62,19 @@ def test_letters_of_the_next_line_are_left_alone_where_they_reach_in() -> None:
     assert not mask(trace.patch)[50:, 78:].any()
 
 
-def test_tails_that_leave_the_region_are_followed_to_the_hull_and_no_further() -> None:
+def test_a_tail_that_leaves_the_region_is_followed_to_its_end() -> None:
+    ink = letters((30, 33, 36, 57))
+    trace = traced(textured(ink), ink)
+    assert trace is not None
+    assert mask(trace.patch)[ink > 0].all()
+
+
+def test_what_goes_on_past_the_hull_is_no_tail() -> None:
     ink = letters((30, 33, 36, 70))
     trace = traced(textured(ink), ink)
     assert trace is not None
     rows = np.nonzero(mask(trace.patch).any(axis=1))[0]
-    assert rows.max() == 55
+    assert rows.max() <= 50 + STROKE_NEAR * 20 + 1
 
 
 def test_where_there_is_no_ink_there_is_no_trace() -> None:
@@ -128,3 +136,26 @@ def test_a_part_of_a_letter_that_the_network_has_missed_is_found_by_its_color() 
     assert trace is not None
     assert mask(trace.patch)[whole_letter > 0].all()
     assert not mask(trace.patch)[:, 40:].any()
+
+
+def test_ground_that_the_network_takes_for_ink_is_told_by_its_color() -> None:
+    ink = letters((30, 33, 36, 47), (50, 33, 56, 47))
+    blurred = letters((26, 30, 60, 50)) * 0.6 + ink * 0.4
+    leaves = np.kron(np.random.default_rng(1).integers(48, 80, (SIZE[0] // 8, SIZE[1] // 8, 3)), np.ones((8, 8, 1)))
+    rgb = np.where(ink[..., None] > 0, 250, leaves).astype(np.uint8)
+    trace = traced(rgb, blurred)
+    assert trace is not None
+    assert mask(trace.patch)[ink > 0].all()
+    assert np.count_nonzero(mask(trace.patch)) <= 2 * (6 * 14 + 2 * (6 + 14))
+
+
+def test_a_plate_of_another_color_than_its_ground_is_not_taken_for_ink() -> None:
+    ink = letters((30, 33, 36, 47), (50, 33, 56, 47), (80, 33, 86, 47))
+    rgb = textured(letters())
+    rgb[30:50, 20:140] = (20, 60, 200)
+    rgb[ink > 0] = 250
+    rgb[:29], rgb[51:] = 245, 245
+    trace = traced(rgb, np.maximum(ink, letters((20, 30, 140, 50)) * 0.45))
+    assert trace is not None
+    assert mask(trace.patch)[ink > 0].all()
+    assert np.count_nonzero(mask(trace.patch)) < 0.5 * 20 * 120
