@@ -23,6 +23,7 @@ from inpaint_service.heeded import without_effect
 from inpaint_service.masks import DILATION, MaskOptions
 from inpaint_service.models import Models
 from inpaint_service.patches import Patch, paint
+from inpaint_service.recent import RecentPatches
 from inpaint_service.repaint import Canvas, Note, Options, Unit
 from inpaint_service.strokes import StrokeNetwork
 from inpaint_service.tracing import Tracer
@@ -97,6 +98,7 @@ class Eraser:
         self._limits = limits
         self._crops = crops
         self._strokes = StrokeNetwork()
+        self._recent = RecentPatches()
 
     def open(self, order: Order) -> Picture:
         """Decode the order's picture. Raises Malformed, TooLarge, UnsupportedMedia, Invalid."""
@@ -110,16 +112,19 @@ class Eraser:
             Malformed: the mask cannot be read, or has another size.
         """
         if order.mask is None:
-            wish = order.params.mask_dilation
-            options = MaskOptions(order.params.mask_mode, DILATION if wish is None else wish, order.params.feather)
-            tracer = Tracer(_visible(picture), self._strokes.ink)
-            patches = masks.region_patches(order.regions, picture.size, options, tracer)
+            patches = self._recent.get(order.regions_digest(), lambda: self._patches(order, picture))
             return paint(patches, picture.size), patches
         given = decode(order.mask, self._limits, field="mask")
         if given.size != picture.size:
             sizes = f"{given.width} x {given.height}, the picture {picture.width} x {picture.height}"
             raise Malformed(f"the mask has {sizes} pixels", field="mask")
         return masks.mask_from_image(given.rgb), ()
+
+    def _patches(self, order: Order, picture: Picture) -> tuple[Patch, ...]:
+        wish = order.params.mask_dilation
+        options = MaskOptions(order.params.mask_mode, DILATION if wish is None else wish, order.params.feather)
+        tracer = Tracer(_visible(picture), self._strokes.ink)
+        return masks.region_patches(order.regions, picture.size, options, tracer)
 
     def prepare(self, order: Order, picture: Picture, started: float) -> Work:
         """Build the mask and plan the steps; see `mask` for what is raised, and EngineUnavailable, Invalid."""

@@ -138,7 +138,13 @@ class Order:
 
     def digest(self) -> str:
         """Return what tells this order from any other, its task id aside."""
-        told = self.params.model_dump(mode="json", exclude={"task_id"})
+        return self._digest(self.params.model_dump(mode="json", exclude={"task_id"}))
+
+    def regions_digest(self) -> str:
+        """Return what tells its regions' masks from those of any other order."""
+        return self._digest(self.params.model_dump(mode="json", include={"mask_mode", "mask_dilation"}))
+
+    def _digest(self, told: dict[str, Any]) -> str:
         told["regions"] = [region.model_dump(mode="json") for region in self.regions]
         state = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
         state.update(hashlib.sha256(self.image).digest() + hashlib.sha256(self.mask or b"").digest())

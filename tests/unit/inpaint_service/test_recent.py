@@ -1,0 +1,42 @@
+"""Masks that were made last."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from inpaint_service.patches import Patch
+from inpaint_service.recent import PATCH_BYTES, RecentPatches
+
+
+def patches(pixels: int) -> tuple[Patch, ...]:
+    return (Patch(0, 0, np.zeros((1, pixels), np.uint8)),)
+
+
+class Maker:
+    def __init__(self, pixels: int = 10):
+        self.calls = 0
+        self._pixels = pixels
+
+    def __call__(self) -> tuple[Patch, ...]:
+        self.calls += 1
+        return patches(self._pixels)
+
+
+def test_what_was_made_is_not_made_again() -> None:
+    recent, maker = RecentPatches(), Maker()
+    assert recent.get("a", maker) is recent.get("a", maker)
+    assert maker.calls == 1
+
+
+def test_what_was_not_asked_for_in_a_while_goes_first() -> None:
+    recent, one, other = RecentPatches(2 * (10 + PATCH_BYTES)), Maker(), Maker()
+    for key, maker in (("a", one), ("b", other), ("a", one), ("c", Maker()), ("a", one), ("b", other)):
+        recent.get(key, maker)
+    assert (one.calls, other.calls) == (1, 2)
+
+
+def test_what_is_larger_than_all_that_may_be_kept_is_not_kept() -> None:
+    recent, small, large = RecentPatches(2 * (10 + PATCH_BYTES)), Maker(), Maker(5000)
+    for key, maker in (("a", small), ("b", large), ("b", large), ("a", small)):
+        recent.get(key, maker)
+    assert (small.calls, large.calls) == (1, 2)
