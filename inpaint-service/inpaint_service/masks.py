@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -161,9 +161,11 @@ def _traced(
         for reach in (STROKE_NEAR, STROKE_REACH)
     )
     trace = tracer.trace(region, whole, near, hull, taken)
-    if trace is None or (mode == "auto" and not tracer.better(trace, whole)):
+    if trace is None:
         return whole
-    return trace.patch
+    if mode == "auto" and tracer.is_plain(whole, trace):
+        return replace(patches.union([whole, trace]), name=whole.name, kind=whole.kind)
+    return trace
 
 
 def _is_upright(region: Region) -> bool:

@@ -108,7 +108,7 @@ def united(parts: Sequence[Patch], mask: Mask) -> list[tuple[Patch, tuple[int, .
     groups: dict[int, list[int]] = {}
     for index, group in enumerate(connected_components(links, directed=False)[1][: len(parts)]):
         groups.setdefault(int(group), []).append(index)
-    return [(_union([parts[index] for index in group]), tuple(group)) for group in groups.values()]
+    return [(union([parts[index] for index in group]), tuple(group)) for group in groups.values()]
 
 
 def paint(patches: Iterable[Patch], size: tuple[int, int]) -> Mask:
@@ -125,7 +125,8 @@ def grow(edges: Edges, by_px: int, size: tuple[int, int]) -> Edges:
     return max(0, left - by_px), max(0, top - by_px), min(size[1], right + by_px), min(size[0], bottom + by_px)
 
 
-def _union(parts: Sequence[Patch]) -> Patch:
+def union(parts: Sequence[Patch]) -> Patch:
+    """Return one patch, without name and kind, of all the pixels that the parts hold."""
     if len(parts) == 1:
         return parts[0]
     edges = np.array([part.edges for part in parts])

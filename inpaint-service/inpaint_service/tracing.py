@@ -1,4 +1,4 @@
-"""From what the stroke network says to a mask: the ink of one region, grown a little, and how sure that is. Pure.
+"""From what the stroke network says to a mask: the ink of one region, grown a little. Pure.
 
 A letter belongs to the region in which most of it lies, so that the line below is left alone where it reaches in.
 """
@@ -6,7 +6,7 @@ A letter belongs to the region in which most of it lies, so that the line below 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -28,26 +28,11 @@ RING = 0.25
 """How many text heights past the hull the ground's colors are looked for."""
 MOST_COVERED = 0.7
 """Letters leave more of a region free than this. What covers more is the plate that they stand on."""
-SURE, LEAST_SURE = 0.7, 0.3
-"""The network's word beyond doubt, and the share of such ink from which strokes are taken."""
 FLAT_SCALE, FLAT_SIGMAS, FLAT_SHARE = 3.0, 3.0, 0.98
 """What a plain ground is: the scale of its plane in gray levels, as in `strategy`, and the share of its pixels that lie
 within so many times that scale of the plane."""
 
 FindInk = Callable[[NDArray[np.uint8], Region, Edges], Ink]
-
-
-@dataclass(frozen=True, eq=False)
-class Trace:
-    """The ink of a region.
-
-    Attributes:
-        patch: its mask.
-        sure: share of the ink's pixels, faint ones included, that are ink beyond doubt.
-    """
-
-    patch: Patch
-    sure: float
 
 
 class Tracer:
@@ -62,8 +47,8 @@ class Tracer:
         self._rgb = rgb
         self._find_ink = find_ink
 
-    def trace(self, region: Region, whole: Patch, near: Patch, hull: Patch, others: Mask) -> Trace | None:
-        """Trace one region.
+    def trace(self, region: Region, whole: Patch, near: Patch, hull: Patch, others: Mask) -> Patch | None:
+        """Return the letters of one region.
 
         Args:
             region: the line.
@@ -76,17 +61,16 @@ class Tracer:
             None where there is no ink.
         """
         edges = grow(hull.edges, max(4, round(RING * region.text_height)), self._rgb.shape[:2])
-        inside, sure = hull.within(edges) > 0, near.within(edges) > 0
+        inside, close = hull.within(edges) > 0, near.within(edges) > 0
         said = self._find_ink(self._rgb, region, edges)
-        ink = self._colored(edges, said, inside, sure, others)
+        ink = self._colored(edges, said, inside, close, others)
         ink[~inside] = 0
-        letters = _ending(_own_letters(ink > INK, whole.within(edges)), sure, inside)
+        letters = _ending(_own_letters(ink > INK, whole.within(edges)), close, inside)
         if not letters.any():
             return None
         grow_px = max(1, round(GROW * region.text_height))
         pixels = np.where((_grown(letters, grow_px) > 0) & inside, np.uint8(255), np.uint8(0))
-        patch = replace(hull, left=edges[0], top=edges[1], pixels=pixels, kind="stroke")
-        return Trace(patch.trimmed(), float((said[letters] > SURE).mean()))
+        return replace(hull, left=edges[0], top=edges[1], pixels=pixels, kind="stroke").trimmed()
 
     def _colored(
         self, edges: Edges, said: Ink, inside: NDArray[np.bool_], near: NDArray[np.bool_], others: Mask
@@ -96,10 +80,6 @@ class Tracer:
         rgb, foreign = self._rgb[top:bottom, left:right], others[top:bottom, left:right] > 0
         ink = weighed(rgb, said, inside | (~foreign & (said < INK)))
         return weighed(rgb, said, near) if (ink[near] > INK).mean() > MOST_COVERED else ink
-
-    def better(self, trace: Trace, whole: Patch) -> bool:
-        """Return whether it is better to repaint the ink alone than the whole region."""
-        return trace.sure >= LEAST_SURE and not self.is_plain(whole, trace.patch)
 
     def is_plain(self, whole: Patch, ink_patch: Patch) -> bool:
         """Return whether what is no ink is the plane through the ring: nothing is lost by repainting the whole."""

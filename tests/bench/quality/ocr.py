@@ -20,6 +20,8 @@ def main() -> None:
     os.dup2(2, 1)  # what libraries print must not come between the answers
     settings = OcrSettings()
     engine = engines.load(settings.engine, threads=settings.threads)
+    if isinstance(engine, engines.RemoteEngine):
+        raise SystemExit(f"{settings.engine} reads elsewhere; this needs an engine of its own")
     engine.warm_up()
     for line in sys.stdin:
         print(detect(np.load(line.strip()), engine).model_dump_json(), file=answers, flush=True)

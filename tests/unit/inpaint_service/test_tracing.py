@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from cleanplate.contract.messages import Region
 from inpaint_service.masks import STROKE_NEAR, STROKE_REACH, MaskOptions, region_patches
 from inpaint_service.patches import Edges, Patch, paint
-from inpaint_service.tracing import Trace, Tracer
+from inpaint_service.tracing import Tracer
 
 SIZE = (80, 200)
 LINE = Region(x=20, y=30, width=120, height=20)
@@ -36,7 +36,7 @@ def textured(ink: NDArray[np.float32]) -> Picture:
     return rgb
 
 
-def traced(rgb: Picture, ink: NDArray[np.float32], region: Region = LINE) -> Trace | None:
+def traced(rgb: Picture, ink: NDArray[np.float32], region: Region = LINE) -> Patch | None:
     whole, near, hull = (
         region_patches([region], SIZE, MaskOptions("polygon", reach))[0] for reach in (0.1, STROKE_NEAR, STROKE_REACH)
     )
@@ -51,29 +51,29 @@ def test_a_trace_is_the_ink_and_one_pixel_around_it() -> None:
     ink = letters((30, 33, 36, 47), (50, 33, 56, 47))
     trace = traced(textured(ink), ink)
     assert trace is not None
-    assert mask(trace.patch)[ink > 0].all()
-    assert np.count_nonzero(mask(trace.patch)) == 2 * (6 * 14 + 2 * (6 + 14))
+    assert mask(trace)[ink > 0].all()
+    assert np.count_nonzero(mask(trace)) == 2 * (6 * 14 + 2 * (6 + 14))
 
 
 def test_letters_of_the_next_line_are_left_alone_where_they_reach_in() -> None:
     ink = letters((30, 33, 36, 47), (80, 51, 86, 70))
     trace = traced(textured(ink), ink)
     assert trace is not None
-    assert not mask(trace.patch)[50:, 78:].any()
+    assert not mask(trace)[50:, 78:].any()
 
 
 def test_a_tail_that_leaves_the_region_is_followed_to_its_end() -> None:
     ink = letters((30, 33, 36, 57))
     trace = traced(textured(ink), ink)
     assert trace is not None
-    assert mask(trace.patch)[ink > 0].all()
+    assert mask(trace)[ink > 0].all()
 
 
 def test_what_goes_on_past_the_hull_is_no_tail() -> None:
     ink = letters((30, 33, 36, 70))
     trace = traced(textured(ink), ink)
     assert trace is not None
-    rows = np.nonzero(mask(trace.patch).any(axis=1))[0]
+    rows = np.nonzero(mask(trace).any(axis=1))[0]
     assert rows.max() <= 50 + STROKE_NEAR * 20 + 1
 
 
@@ -91,9 +91,7 @@ def test_a_plain_ground_is_told_from_a_plate_and_from_texture() -> None:
     (whole,) = region_patches([LINE], SIZE, MaskOptions("polygon"))
     grounds = (flat, plate, textured(ink))
     traces = [traced(rgb, ink) for rgb in grounds]
-    judged = [
-        tracer(rgb, ink).is_plain(whole, trace.patch) for rgb, trace in zip(grounds, traces, strict=True) if trace
-    ]
+    judged = [tracer(rgb, ink).is_plain(whole, trace) for rgb, trace in zip(grounds, traces, strict=True) if trace]
     assert judged == [True, False, False]
 
 
@@ -112,12 +110,14 @@ def test_auto_traces_where_the_ground_is_worth_keeping_and_stroke_always() -> No
     assert area["auto", "flat"] == area["box", "flat"] == large
 
 
-def test_ink_that_nobody_is_sure_of_is_repainted_with_its_region() -> None:
-    faint = letters((30, 33, 36, 47)) * 0.5
-    patches = [
-        region_patches([LINE], SIZE, MaskOptions(mode), tracer(textured(faint), faint))[0] for mode in ("auto", "box")
-    ]
-    assert patches[0].area == patches[1].area
+def test_on_a_plain_ground_the_tails_are_repainted_with_the_whole() -> None:
+    ink = letters((30, 33, 36, 57))
+    flat = np.full((*SIZE, 3), 90, np.uint8)
+    flat[ink > 0] = 250
+    (patch,) = region_patches([LINE], SIZE, MaskOptions("auto"), tracer(flat, ink))
+    assert patch.kind == "box"
+    assert mask(patch)[30:50, 20:140].all()
+    assert mask(patch)[ink > 0].all()
 
 
 def test_a_region_without_ink_is_repainted_as_a_whole_also_when_strokes_are_asked_for() -> None:
@@ -134,8 +134,8 @@ def test_a_part_of_a_letter_that_the_network_has_missed_is_found_by_its_color() 
     found[38:41] = 0.2
     trace = traced(textured(whole_letter), found)
     assert trace is not None
-    assert mask(trace.patch)[whole_letter > 0].all()
-    assert not mask(trace.patch)[:, 40:].any()
+    assert mask(trace)[whole_letter > 0].all()
+    assert not mask(trace)[:, 40:].any()
 
 
 def test_ground_that_the_network_takes_for_ink_is_told_by_its_color() -> None:
@@ -145,8 +145,8 @@ def test_ground_that_the_network_takes_for_ink_is_told_by_its_color() -> None:
     rgb = np.where(ink[..., None] > 0, 250, leaves).astype(np.uint8)
     trace = traced(rgb, blurred)
     assert trace is not None
-    assert mask(trace.patch)[ink > 0].all()
-    assert np.count_nonzero(mask(trace.patch)) <= 2 * (6 * 14 + 2 * (6 + 14))
+    assert mask(trace)[ink > 0].all()
+    assert np.count_nonzero(mask(trace)) <= 2 * (6 * 14 + 2 * (6 + 14))
 
 
 def test_a_plate_of_another_color_than_its_ground_is_not_taken_for_ink() -> None:
@@ -157,5 +157,5 @@ def test_a_plate_of_another_color_than_its_ground_is_not_taken_for_ink() -> None
     rgb[:29], rgb[51:] = 245, 245
     trace = traced(rgb, np.maximum(ink, letters((20, 30, 140, 50)) * 0.45))
     assert trace is not None
-    assert mask(trace.patch)[ink > 0].all()
-    assert np.count_nonzero(mask(trace.patch)) < 0.5 * 20 * 120
+    assert mask(trace)[ink > 0].all()
+    assert np.count_nonzero(mask(trace)) < 0.5 * 20 * 120
