@@ -26,9 +26,9 @@ T = TypeVar("T")
 class Live(Generic[S]):
     """A service that answers, from `start` until `stop`."""
 
-    def __init__(self, app: FastAPI, settings: S):
+    def __init__(self, app: FastAPI, settings: S, port: int = 0):
         self.settings = settings
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", port))
         self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
         self.url = f"http://{self.address}"
         self._server = _Server(server_config(app, settings))

@@ -8,36 +8,38 @@ from typing import Annotated, Literal
 
 import typer
 
-from backend.cli import checks, models_app
+from backend.cli import checks, completions, jobs_app, models_app
 from backend.cli.batch import Wishes
 from backend.cli.doctor import doctor as run_doctor
 from backend.cli.erase import Files
 from backend.cli.erase import erase as run_erase
 from backend.cli.exits import exit_code, heed_signals
+from backend.cli.jobs_app import Backend, Json, Key
 from backend.cli.launches import BACKEND, INPAINT, OCR, PORTS
 from backend.cli.ocr import ocr as run_ocr
 from backend.cli.terminal import Terminal
 from backend.cli.up import up as run_up
 
+HELP = "Erase the text of pictures and documents and keep the picture behind it."
+EXIT_CODES = "Exit codes: 0 all went well; 1 something failed; 2 the command line makes no sense; 130 interrupted."
+
 app = typer.Typer(
-    help="Erase the text of pictures and keep the picture behind it.",
+    help=HELP,
+    epilog=EXIT_CODES,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 
 Pictures = Annotated[list[str], typer.Argument(metavar="IN...", help="Files, folders, glob patterns.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object per line on standard output.")]
 Port = Annotated[int, typer.Option(min=1, max=65535, show_default=True)]
 Engine = Annotated[str | None, typer.Option(help="OCR engine; `doctor` lists them.")]
-Key = Annotated[str, typer.Option(envvar="CLEANPLATE_API_KEY", help="API key of the service.", show_default=False)]
 Data = Annotated[Path | None, typer.Option(help="Folder for data and logs; `data` beside the services by default.")]
 PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True}
 
 
 @app.callback()
-def start() -> None:
-    """Erase the text of pictures and keep the picture behind it."""
+def start() -> None:  # noqa: D103 - the help is HELP
     heed_signals()
 
 
@@ -68,6 +70,7 @@ def erase(
     min_score: Annotated[float | None, typer.Option(min=0, max=1, help="Leave text read with less.")] = None,
     match: Annotated[str | None, typer.Option(help="Erase only text with this regular expression in it.")] = None,
     keep: Annotated[str | None, typer.Option(help="Leave text with this regular expression in it.")] = None,
+    pages: Annotated[str | None, typer.Option(help="Of documents, such as 1-3,5; others stay as they are.")] = None,
     preset: Annotated[str | None, typer.Option(help="Options that the backend has under this name.")] = None,
     format: Annotated[
         Literal["png", "jpeg", "webp", "same"] | None,
@@ -78,16 +81,24 @@ def erase(
         bool, typer.Option("--verify/--no-verify", help="Look again, and repaint what is still readable.")
     ] = True,
     jobs: Annotated[int, typer.Option(min=1, max=64, help="Pictures at once.")] = 2,
-    backend: Annotated[
-        str | None, typer.Option(envvar="CLEANPLATE_BACKEND_URL", help="URL of a backend that runs.")
-    ] = None,
+    backend: Backend = None,
     key: Key = "",
     json: Json = False,
     force: Annotated[bool, typer.Option("--force", help="Replace results that exist.")] = False,
 ) -> None:
-    """Erase the text of pictures; in a folder, results that exist are kept, so a broken-off batch can be resumed."""
+    """Erase the text of pictures and documents.
+
+    In a folder, results that exist are kept, and jobs that a broken-off batch has left behind are taken up again.
+    """
     named = {"engine": engine, "model": model, "mask_mode": mask_mode, "mask_dilation": mask_dilation}
-    named |= {"min_score": min_score, "match": match, "keep": keep, "preset": preset, "quality": quality}
+    named |= {
+        "min_score": min_score,
+        "match": match,
+        "keep": keep,
+        "pages": pages,
+        "preset": preset,
+        "quality": quality,
+    }
     named |= {"verify": None if verify else False}
     options = {name: value for name, value in named.items() if value is not None}
     terminal, files = Terminal(json), Files(pictures, output, format, force)
@@ -108,6 +119,12 @@ def ocr(
     """Print the text of pictures."""
     terminal = Terminal(json)
     raise typer.Exit(exit_code(lambda: run_ocr(pictures, engine, service, key, root(), terminal), terminal))
+
+
+@app.command()
+def completion(shell: Annotated[Literal["bash", "zsh", "fish"], typer.Argument()]) -> None:
+    """Print what completes this command line, for your shell to read: `source <(./cleanplate completion bash)`."""
+    typer.echo(completions.script(shell, root() / "cleanplate"))
 
 
 @app.command()
@@ -139,4 +156,5 @@ def root() -> Path:
     return Path(os.environ.get("CLEANPLATE_ROOT") or Path(__file__).resolve().parents[3])
 
 
+app.add_typer(jobs_app.app)
 app.add_typer(models_app.commands(root), name="models")

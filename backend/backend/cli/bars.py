@@ -8,7 +8,7 @@ from typing import Self
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
-from backend.cli.jobs import Step
+from backend.cli.steps import Step
 from backend.cli.terminal import Terminal
 
 

@@ -39,17 +39,37 @@ def endpoint(name: str, given: str | None, root: Path, terminal: Terminal) -> It
     Raises:
         ServicesFailed: nothing answers at the given URL, or the services could not be started.
     """
-    if given is not None:
-        if probes.get_json(f"{given.rstrip('/')}/livez") is None:
-            raise ServicesFailed(f"nothing answers at {given}")
-        yield Endpoint(given.rstrip("/"))
+    running = find(name, given)
+    if running is not None:
+        yield Endpoint(running)
         return
-    usual = f"http://127.0.0.1:{PORTS[name]}"
-    if probes.is_service(usual, name):
-        yield Endpoint(usual)
-        return
-    with _own(name, NEEDED[name], root, terminal, usual) as own:
+    with _own(name, NEEDED[name], root, terminal, _usual(name)) as own:
         yield own
+
+
+def find(name: str, given: str | None) -> str | None:
+    """Return where a service answers: at its given URL, or else on this machine's usual port; None when it does not.
+
+    Raises:
+        ServicesFailed: nothing answers at the given URL.
+    """
+    if given is None:
+        return usual if probes.is_service(usual := _usual(name), name) else None
+    if probes.get_json(f"{given.rstrip('/')}/livez") is None:
+        raise ServicesFailed(f"nothing answers at {given}")
+    return given.rstrip("/")
+
+
+def found(name: str, given: str | None) -> str:
+    """Return where a service answers that runs already. Raises ServicesFailed."""
+    url = find(name, given)
+    if url is None:
+        raise ServicesFailed(f"no {name} runs at {_usual(name)}; `cleanplate up` starts one")
+    return url
+
+
+def _usual(name: str) -> str:
+    return f"http://127.0.0.1:{PORTS[name]}"
 
 
 @contextmanager

@@ -22,7 +22,9 @@ _OCR = """
 import json
 from ocr_service.engines import ENGINES, usable
 from ocr_service.settings import OcrSettings
-print(json.dumps([[name, *usable(name), name == OcrSettings().engine] for name in ENGINES]))
+settings = OcrSettings()
+options = settings.engine_options()
+print(json.dumps([[name, *usable(name, options), name == settings.engine] for name in ENGINES]))
 """
 _INPAINT = """
 import json

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from backend.cli.bars import Bars
@@ -50,7 +50,7 @@ def erase(files: Files, wishes: Wishes, backend: str | None, root: Path, termina
     known = settled(wanted, files.force)
     for outcome in known.values():
         outcome.tell(terminal)
-    well = all(outcome.status != "failed" for outcome in known.values())
+    well = all(outcome.well for outcome in known.values())
     rest = [item for item in wanted.items if item not in known]
     if not rest:
         return well
@@ -64,8 +64,8 @@ def settled(plan: Plan, force: bool) -> dict[Item, Outcome]:
     for item in plan.items:
         if not item.source.exists():
             found[item] = Outcome.failed(item, "there is no such file")
-        elif plan.keeps_existing and not force and item.target.exists():
-            found[item] = Outcome.skipped(item)
+        elif plan.keeps_existing and not force and (there := item.existing()):
+            found[item] = Outcome.skipped(replace(item, target=there))
     return found
 
 

@@ -12,6 +12,7 @@ from types import FrameType
 from backend.cli.failures import ServicesFailed
 from backend.cli.inputs import UsageError
 from backend.cli.terminal import Terminal
+from cleanplate.client import ClientError
 
 USAGE = 2
 INTERRUPTED = 128 + signal.SIGINT
@@ -24,7 +25,7 @@ def exit_code(work: Callable[[], bool], terminal: Terminal) -> int:
     except UsageError as error:
         terminal.fault(str(error))
         return USAGE
-    except ServicesFailed as failure:
+    except (ServicesFailed, ClientError) as failure:
         terminal.fault(str(failure))
         return 1
     except KeyboardInterrupt:

@@ -9,13 +9,15 @@ from pathlib import Path
 import aiohttp
 
 from backend.cli.endpoints import Endpoint, endpoint
-from backend.cli.inputs import find
-from backend.cli.jobs import CALL_TIMEOUT_S, PATIENCE_S
+from backend.cli.inputs import PICTURES, find
 from backend.cli.launches import OCR
 from backend.cli.terminal import Terminal, shown
 from backend.clients import OcrClient
 from cleanplate.contract.messages import Detection
 from cleanplate.contract.problems import Problem
+
+CALL_TIMEOUT_S = 300.0
+PATIENCE_S = 60.0
 
 
 def ocr(
@@ -35,7 +37,7 @@ def ocr(
         UsageError: there are no pictures.
         ServicesFailed: there is no ocr-service.
     """
-    pictures = [found.path for found in find(inputs)]
+    pictures = [found.path for found in find(inputs, taken=PICTURES)]
     with endpoint(OCR, service, root, terminal) as place:
         return asyncio.run(_read_all(pictures, engine, place, key, terminal))
 

@@ -11,7 +11,11 @@ from backend.cli.terminal import Terminal, shown
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one picture; `regions` is how many were erased, `residual` which of them can still be read."""
+    """What became of one picture or document.
+
+    `regions` is how many were erased, `residual` which of them can still be read, `failed_pages` which pages stayed as
+    they were.
+    """
 
     item: Item
     status: Literal["done", "skipped", "failed"]
@@ -21,6 +25,7 @@ class Outcome:
     reason: str = ""
     code: str = ""
     residual: tuple[str, ...] = ()
+    failed_pages: tuple[int, ...] = ()
 
     @classmethod
     def skipped(cls, item: Item) -> Self:
@@ -38,10 +43,16 @@ class Outcome:
         if view["status"] == "succeeded":
             result = view["result"]
             residual = tuple(result.get("residual_regions") or ())  # an older backend does not tell
-            return cls(item, "done", seconds, len(result["regions"]), view["job_id"], residual=residual)
+            failed = tuple(result.get("failed_pages") or ())
+            return cls(item, "done", seconds, _erased(result), view["job_id"], residual=residual, failed_pages=failed)
         error = view.get("error") or {}
         reason = str(error.get("detail") or f"the job was {view['status']}")
         return cls.failed(item, reason, str(error.get("code", view["status"])), view["job_id"], seconds)
+
+    @property
+    def well(self) -> bool:
+        """Whether all of it is as it was wanted."""
+        return self.status != "failed" and not self.failed_pages
 
     def tell(self, terminal: Terminal) -> None:
         """Give it as a command's result."""
@@ -52,7 +63,8 @@ class Outcome:
         source, target = shown(self.item.source), shown(self.item.target)
         if self.status == "done":
             left = f" ({len(self.residual)} still readable)" if self.residual else ""
-            return f"{source} -> {target}: {self.regions} regions{left}, {self.seconds:.1f} s"
+            failed = f"; pages {', '.join(map(str, self.failed_pages))} failed" if self.failed_pages else ""
+            return f"{source} -> {target}: {self.regions} regions{left}, {self.seconds:.1f} s{failed}"
         return f"{source}: {self.status}: {self.reason} {f'({target})' if self.status == 'skipped' else ''}".rstrip()
 
     def body(self) -> dict[str, Any]:
@@ -63,9 +75,16 @@ class Outcome:
             "status": self.status,
             "regions": self.regions if self.status == "done" else None,
             "residual_regions": list(self.residual) if self.status == "done" else None,
+            "failed_pages": list(self.failed_pages) if self.status == "done" else None,
             "seconds": round(self.seconds, 3),
             "job_id": self.job_id or None,
         }
         if self.status != "done":
             told["error"] = {"code": self.code or None, "detail": self.reason}
         return told
+
+
+def _erased(result: dict[str, Any]) -> int:
+    """Return how many regions a job has erased: those of a picture, or of all pages."""
+    pages = result.get("pages")
+    return len(result["regions"]) if pages is None else sum(page.get("regions_erased") or 0 for page in pages)

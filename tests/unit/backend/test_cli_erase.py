@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import WSCloseCode, web
+from aiohttp import web
 from typer.testing import CliRunner
 
 from backend.cli import app, endpoints
@@ -23,6 +23,8 @@ from backend.cli.exits import exit_code
 from backend.cli.inputs import Item
 from backend.cli.outcomes import Outcome
 from backend.cli.terminal import Terminal
+from backend.cli.tickets import Ticket
+from cleanplate.client import retries
 
 Event = dict[str, Any]
 
@@ -39,7 +41,8 @@ LOG = [progress(1, 0.3, "2 regions of text found"), progress(2, 0.95, "repainted
 class FakeBackend:
     """Erases a picture by writing it backwards; one that begins with `bad` fails, with `slow` it takes forever."""
 
-    sockets: bool = True
+    streams: bool = True
+    media_type: str = "application/octet-stream"
     drop_after: int = 0
     busy: int = 0
     url: str = ""
@@ -47,6 +50,9 @@ class FakeBackend:
     cancelled: list[str] = field(default_factory=list)
     cursors: list[int] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
+    known: dict[str, str] = field(default_factory=dict)
+    ended: str = ""
+    retried: list[str] = field(default_factory=list)
     begun: asyncio.Event = field(default_factory=asyncio.Event)
 
     def app(self) -> web.Application:
@@ -58,7 +64,8 @@ class FakeBackend:
         app.router.add_get("/api/v1/jobs/{id}", self.view)
         app.router.add_get("/api/v1/jobs/{id}/result", self.result)
         app.router.add_post("/api/v1/jobs/{id}/cancel", self.cancel)
-        app.router.add_get("/api/v1/ws/jobs/{id}", self.events)
+        app.router.add_post("/api/v1/jobs/{id}/retry", self.retry)
+        app.router.add_get("/api/v1/jobs/{id}/events", self.events)
         return app
 
     async def alive(self, _: web.Request) -> web.Response:
@@ -77,13 +84,14 @@ class FakeBackend:
         image = file.file.read()
         if image.startswith(b"refused"):
             return web.json_response({"detail": "is not a picture", "code": "malformed"}, status=400)
-        job_id = f"job-{len(self.jobs)}"
+        job_id = self.known.setdefault(request.headers["Idempotency-Key"], f"job-{len(self.known)}")
         self.jobs[job_id] = image, json.loads(str(form["options"]))
-        return web.json_response({"job_id": job_id}, status=202)
+        view = {"job_id": job_id, "status": self.ended or "queued", "result": {"regions": []}}
+        return web.json_response(view if job_id == "job-0" else {**view, "status": "queued"}, status=202)
 
     async def view(self, request: web.Request) -> web.Response:
         image, _ = self.jobs[request.match_info["id"]]
-        view: dict[str, Any] = {"job_id": request.match_info["id"], "progress": 1.0, "message": "", "stage": ""}
+        view: dict[str, Any] = {"job_id": request.match_info["id"], "progress": 1.0, "seq": 3}
         if image.startswith(b"bad"):
             return web.json_response(view | {"status": "failed", "error": {"code": "odd", "detail": "no such engine"}})
         if image.startswith(b"slow") or (self.drop_after and len(self.cursors) < 2):
@@ -93,31 +101,36 @@ class FakeBackend:
         return web.json_response(view | {"status": "succeeded", "result": result})
 
     async def result(self, request: web.Request) -> web.Response:
-        return web.Response(body=self.jobs[request.match_info["id"]][0][::-1])
+        return web.Response(body=self.jobs[request.match_info["id"]][0][::-1], content_type=self.media_type)
 
     async def cancel(self, request: web.Request) -> web.Response:
-        self.cancelled.append(request.match_info["id"])
-        return web.json_response({})
+        self.cancelled.append(job_id := request.match_info["id"])
+        return web.json_response({"job_id": job_id, "status": "cancelled"})
+
+    async def retry(self, request: web.Request) -> web.Response:
+        self.retried.append(job_id := request.match_info["id"])
+        return web.json_response({"job_id": job_id, "status": "queued"}, status=202)
 
     async def events(self, request: web.Request) -> web.StreamResponse:
-        if not self.sockets:
+        if not self.streams:
             return web.Response(status=502)
         image, _ = self.jobs[request.match_info["id"]]
-        after = int(request.query["after"])
+        after = int(request.headers["Last-Event-ID"])
         self.cursors.append(after)
-        socket = web.WebSocketResponse()
-        await socket.prepare(request)
+        stream = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await stream.prepare(request)
         self.begun.set()
         for event in LOG:
             if image.startswith(b"slow"):
                 await asyncio.sleep(3600)
             if event["seq"] > after:
-                await socket.send_json(event)
+                told = {"job_id": request.match_info["id"], "at": "2026-01-01T00:00:00Z", **event}
+                await stream.write(f"id: {event['seq']}\ndata: {json.dumps(told)}\n\n".encode())
             if self.drop_after == event["seq"] and len(self.cursors) == 1:
-                await socket.close(code=WSCloseCode.GOING_AWAY)
-                return socket
-        await socket.close()
-        return socket
+                assert request.transport is not None
+                request.transport.close()
+                return stream
+        return stream
 
 
 Start = Callable[..., Any]
@@ -140,6 +153,11 @@ async def start() -> AsyncIterator[Start]:
     yield serve
     for runner in runners:
         await runner.cleanup()
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retries, "FIRST_PAUSE_S", 0.0)
 
 
 @pytest.fixture
@@ -216,12 +234,22 @@ def test_a_person_reads_how_many_are_left(tmp_path: Path) -> None:
     assert "1 regions, 1.5 s" in Outcome.of_view(item, view, 1.5).line()
 
 
+def test_a_document_with_failed_pages_says_which_and_is_not_all_well(tmp_path: Path) -> None:
+    pages = [{"regions_erased": 3}, {"regions_erased": None}, {"regions_erased": 1}]
+    result = {"document": "pdf", "pages": pages, "failed_pages": [2], "residual_regions": ["page-1/r2"]}
+    view = {"status": "succeeded", "job_id": "j", "result": result}
+    outcome = Outcome.of_view(Item(tmp_path / "a.pdf", tmp_path / "b.pdf", "same"), view, 1.5)
+    assert "4 regions (1 still readable), 1.5 s; pages 2 failed" in outcome.line()
+    assert (outcome.body()["failed_pages"], outcome.well) == ([2], False)
+
+
 @pytest.mark.parametrize(
     ("flags", "options"),
     [
         ([], {}),
         (["--verify"], {}),
         (["--no-verify"], {"verify": False}),
+        (["--pages", "1-3"], {"pages": "1-3"}),
         (["--match", "a|b", "--keep", "c", "--preset", "p"], {"match": "a|b", "keep": "c", "preset": "p"}),
     ],
 )
@@ -275,8 +303,8 @@ async def test_a_connection_that_drops_is_resumed_from_its_cursor(start: Start, 
     assert fake.cursors == [0, 2]
 
 
-async def test_where_websockets_do_not_get_through_the_state_is_asked_for(start: Start, pictures: Path) -> None:
-    assert await run(await start(sockets=False), [pictures / "a.png"], pictures.parent / "clean.png") == 0
+async def test_where_streams_do_not_get_through_the_state_is_asked_for(start: Start, pictures: Path) -> None:
+    assert await run(await start(streams=False), [pictures / "a.png"], pictures.parent / "clean.png") == 0
 
 
 async def test_a_backend_that_is_busy_is_asked_again_for_the_same_job(start: Start, pictures: Path) -> None:
@@ -318,4 +346,64 @@ async def test_ctrl_c_cancels_the_jobs(start: Start, pictures: Path) -> None:
         process.send_signal(signal.SIGINT)
         assert await process.wait() == 130
     assert fake.cancelled == ["job-0"]
-    assert not out.exists()
+    assert list(out.iterdir()) == []
+
+
+async def left_behind(fake: FakeBackend, pictures: Path, ended: str = "") -> tuple[Path, str]:
+    """Submit a picture as a batch does that is killed then; return where its result would go and the job's key."""
+    target = pictures.parent / "out" / "a.png"
+    ticket = Ticket.taken(target, fake.url, {"output_format": "png"}, (pictures / "a.png").read_bytes())
+    fake.known[ticket.key], fake.ended = "job-0", ended
+    return target, ticket.key
+
+
+@pytest.mark.parametrize("ended", ["", "succeeded", "failed"])
+async def test_a_job_that_a_batch_left_behind_is_taken_up_again(start: Start, pictures: Path, ended: str) -> None:
+    fake = await start()
+    target, key = await left_behind(fake, pictures, ended)
+    assert await run(fake, [pictures / "a.png"], target.parent) == 0
+    assert fake.keys == [key]
+    assert fake.retried == (["job-0"] if ended == "failed" else [])
+    assert [path.name for path in target.parent.iterdir()] == ["a.png"]
+
+
+async def test_a_job_that_was_cancelled_meanwhile_is_made_anew(start: Start, pictures: Path) -> None:
+    fake = await start()
+    target, key = await left_behind(fake, pictures, "cancelled")
+    assert await run(fake, [pictures / "a.png"], target.parent) == 0
+    assert fake.keys[0] == key
+    assert fake.keys[1] not in (key, "")
+    assert [path.name for path in target.parent.iterdir()] == ["a.png"]
+
+
+async def test_other_options_another_picture_and_what_was_finished_are_new_jobs(start: Start, pictures: Path) -> None:
+    fake = await start()
+    target, key = await left_behind(fake, pictures)
+    assert await run(fake, [pictures / "a.png"], target.parent, options={"model": "lama"}) == 0
+    assert await run(fake, [pictures / "a.png"], target.parent, force=True) == 0
+    assert len({key, *fake.keys}) == 3
+
+
+async def test_a_backend_that_went_away_leaves_a_job_to_be_found_again(
+    start: Start, pictures: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake, out = await start(busy=100), pictures.parent / "out"
+    assert await run(fake, [pictures / "a.png"], out) == 1
+    assert [path.name for path in out.iterdir()] == [".a.png.job"]
+    fake.busy = len(fake.keys)
+    assert await run(fake, [pictures / "a.png"], out) == 0
+    assert len(set(fake.keys)) == 1
+
+
+async def test_a_document_stays_one(start: Start, pictures: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (pictures / "d.pdf").write_bytes(b"%PDF")
+    (pictures / "e.tif").write_bytes(b"II*")
+    out = pictures.parent / "out"
+    fake = await start(media_type="application/pdf")
+    assert await run(fake, [pictures / "d.pdf"], out, format="jpeg") == 0
+    assert [options["output_format"] for _, options in fake.jobs.values()] == ["jpeg"]
+    assert await run(await start(media_type="image/tiff"), [pictures / "e.tif"], out) == 0
+    assert {path.name for path in out.iterdir()} == {"d.pdf", "e.tif"}
+    assert said(capsys)["e.tif"]["output"] == str(out / "e.tif")
+    assert await run(FakeBackend(), [pictures / "d.pdf", pictures / "e.tif"], out, backend="http://127.0.0.1:9") == 0
+    assert {line["status"] for line in said(capsys).values()} == {"skipped"}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.cli.inputs import UsageError, find, plan
+from backend.cli.inputs import PICTURES, UsageError, find, plan
 
 Touch = Callable[..., None]
 
@@ -36,6 +36,32 @@ def targets(arguments: list[str], out: str, format: str | None = None) -> list[s
 def test_a_folder_gives_the_pictures_at_all_depths_in_order(touch: Touch) -> None:
     touch("in/b.PNG", "in/a.jpg", "in/deep/er/c.webp", "in/notes.txt", "in/.hidden.png", "in/.git/d.png")
     assert paths("in") == ["in/a.jpg", "in/b.PNG", "in/deep/er/c.webp"]
+
+
+def test_documents_are_taken_and_stay_documents(touch: Touch) -> None:
+    touch("in/a.pdf", "in/b.tif")
+    assert paths("in", "*/*.PDF", "in/*.pdf") == ["in/a.pdf", "in/b.tif"]
+    assert [found.path.name for found in find(["in", "in/*"], taken=PICTURES)] == ["b.tif"]
+    assert targets(["in"], "out", "jpeg") == ["out/a.pdf", "out/b.jpg"]
+    for format, kept in ((None, "same"), ("webp", "same"), ("jpeg", "jpeg")):
+        for out, target in (("o.pdf", "o.pdf"), ("out", "out/a.pdf")):
+            items = plan(find(["in/a.pdf"]), out, format).items
+            assert [(str(item.target), item.format) for item in items] == [(target, kept)]
+
+
+def test_what_a_result_is_says_how_it_is_called_and_never_replaces_the_picture(touch: Touch) -> None:
+    touch("a.tif", "b.tiff")
+    first, second = plan(find(["a.tif", "b.tiff"]), ".").items
+    assert [str(first.place(kind)) for kind in ("image/png", "image/tiff", "image/jpeg", "odd/kind")] == [
+        "a.png",
+        "a.tiff",
+        "a.jpg",
+        "a.png",
+    ]
+    assert str(second.place("image/tiff")) == "b.tif"
+    assert first.existing() is None
+    touch("b.tif")
+    assert str(second.existing()) == "b.tif"
 
 
 def test_the_folder_of_results_is_no_input(touch: Touch) -> None:
@@ -116,12 +142,14 @@ def test_results_that_would_collide_are_numbered_always_alike(touch: Touch) -> N
         (["a.png"], "o.png", "jpeg", "contradict"),
         (["a.png"], "notes.txt", None, "is a file, but no picture"),
         (["a.png"], "./a.png", None, "is the picture itself"),
+        (["d.pdf"], "o.png", None, "two kinds"),
+        (["a.png"], "o.pdf", None, "two kinds"),
     ],
 )
 def test_what_does_not_go_together_is_refused(
     touch: Touch, arguments: list[str], out: str, format: str | None, reason: str
 ) -> None:
-    touch("a.png", "b.png", "in/c.png", "notes.txt")
+    touch("a.png", "b.png", "d.pdf", "in/c.png", "notes.txt")
     with pytest.raises(UsageError, match=reason):
         plan(find(arguments), out, format)
 
