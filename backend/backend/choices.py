@@ -6,7 +6,7 @@ from pydantic import Field
 
 from backend import patterns
 from backend.options import Options
-from cleanplate.contract.messages import DetectedRegion, Detection
+from cleanplate.contract.messages import DetectedRegion, Detection, MaskMode
 
 DOUBTFUL_AREA = 0.4
 """A single character that covers more of a picture than this is none: so a fence, a frame and rays are read in
@@ -17,6 +17,7 @@ class Choice(DetectedRegion):
     """A region, and whether it is erased."""
 
     enabled: bool = Field(True, description="whether it is erased")
+    mask_mode: MaskMode | None = Field(None, description="what of it is erased; null: as the job's options say")
 
 
 class Choices(Detection):

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+
 from fastapi import Request, Response
+from fastapi.responses import StreamingResponse
 
 from backend.artifacts import INPUT, RESULT
 from backend.ranges import part
 from cleanplate.contract.problems import NotReady
 from cleanplate.runtime.board import Board
 from cleanplate.runtime.jobs import Job, State
+from cleanplate.runtime.pdf.documents import is_pdf
+
+HEAD = 1024  # bytes that tell what a file is
+PIECE = 4 * 2**20
 
 
 class Deliveries:
@@ -18,12 +25,12 @@ class Deliveries:
         self._board = board
 
     async def result(self, job: Job, request: Request) -> Response:
-        """Return the erased picture. Raises NotReady, Expired."""
+        """Return the erased picture or document. Raises NotReady, Expired."""
         ready = job.state is State.SUCCEEDED and not (job.result or {}).get("dry_run")
         return await self.file(job, RESULT, request, ready)
 
     async def input(self, job: Job, request: Request) -> Response:
-        """Return the picture as it was sent. Raises Expired."""
+        """Return the file as it was sent. Raises Expired."""
         return await self.file(job, f"{job.digest[:16]}.{INPUT}", request)
 
     async def file(self, job: Job, name: str, request: Request, ready: bool = True) -> Response:
@@ -35,13 +42,13 @@ class Deliveries:
             HTTPException: 416, it has no such part.
         """
         if not ready:
-            reason = (job.error or {}).get("detail", "")
-            raise NotReady(f"the job is {job.state.value}{': ' + reason if reason else ''}", state=job.state.value)
-        etag, given = _etag(job, name), request.headers
-        if etag in (known := given.get("if-none-match", "")) or known.strip() == "*":
+            raise not_ready(job)
+        etag, given = self.tag(job, name), request.headers
+        if is_known(etag, request):
             return Response(status_code=304, headers={"ETag": etag})
-        data = await self._board.call(self._board.files.get, job.id, name)
-        kind, extension = _kind(data)
+        files = self._board.files
+        size = await self._board.call(files.size, job.id, name)
+        kind, extension = _kind(await self._board.call(files.part, job.id, name, 0, HEAD))
         headers = {
             "ETag": etag,
             "Accept-Ranges": "bytes",
@@ -49,17 +56,53 @@ class Deliveries:
             "X-Content-Type-Options": "nosniff",
         }
         asked = request.method == "GET" and given.get("if-range", etag) == etag
-        wanted = part(given.get("range", ""), len(data)) if asked else None
-        if wanted is None:
-            return Response(data, media_type=kind, headers=headers)
-        headers["Content-Range"] = f"bytes {wanted.start}-{wanted.stop - 1}/{len(data)}"
-        return Response(data[wanted], 206, media_type=kind, headers=headers)
+        wanted = part(given.get("range", ""), size) if asked else None
+        status = 200 if wanted is None else 206
+        if wanted is not None:
+            headers["Content-Range"] = f"bytes {wanted.start}-{wanted.stop - 1}/{size}"
+        pieces = self.pieces(job, name, wanted or slice(0, size))
+        first = await anext(pieces, b"")
+        if len(first) == (size if wanted is None else wanted.stop - wanted.start):
+            return Response(first, status, media_type=kind, headers=headers)
+        headers["Content-Length"] = str(size if wanted is None else wanted.stop - wanted.start)
+        return StreamingResponse(_after(first, pieces), status, media_type=kind, headers=headers)
+
+    async def pieces(self, job: Job, name: str, wanted: slice) -> AsyncGenerator[bytes]:
+        """Yield a part of a file, so much of it at a time as does no harm in memory. Raises Expired."""
+        for start in range(wanted.start, wanted.stop, PIECE):
+            stop = min(start + PIECE, wanted.stop)
+            yield await self._board.call(self._board.files.part, job.id, name, start, stop)
+
+    async def size(self, job: Job, name: str) -> int:
+        """Return how many bytes a file has. Raises Expired."""
+        return await self._board.call(self._board.files.size, job.id, name)
+
+    async def extension(self, job: Job, name: str) -> str:
+        """Return the extension for a file, by what is in it. Raises Expired."""
+        return _kind(await self._board.call(self._board.files.part, job.id, name, 0, HEAD))[1]
+
+    def tag(self, job: Job, name: str) -> str:
+        """Return the file's ETag; regions may be edited, and while the job runs its mask may still grow."""
+        fixed = name == RESULT or name.endswith(f".{INPUT}")
+        return f'"{job.digest[:16]}-{job.created_at:.3f}-{0 if fixed else job.seq}-{name}"'
 
 
-def _etag(job: Job, name: str) -> str:
-    """Return the file's tag; regions may be edited, and while the job runs its mask may still grow."""
-    fixed = name == RESULT or name.endswith(f".{INPUT}")
-    return f'"{job.digest[:16]}-{job.created_at:.3f}-{0 if fixed else job.seq}-{name}"'
+def not_ready(job: Job) -> NotReady:
+    """Return the problem of who asks for what is not there."""
+    reason = (job.error or {}).get("detail", "")
+    return NotReady(f"the job is {job.state.value}{': ' + reason if reason else ''}", state=job.state.value)
+
+
+def is_known(etag: str, request: Request) -> bool:
+    """Say whether the client has the file already, by its header `If-None-Match`."""
+    known = request.headers.get("if-none-match", "")
+    return etag in known or known.strip() == "*"
+
+
+async def _after(first: bytes, pieces: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+    yield first
+    async for piece in pieces:
+        yield piece
 
 
 def _kind(data: bytes) -> tuple[str, str]:
@@ -70,6 +113,10 @@ def _kind(data: bytes) -> tuple[str, str]:
         return "image/jpeg", "jpg"
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "image/webp", "webp"
+    if data[:4] in (b"II*\x00", b"MM\x00*"):
+        return "image/tiff", "tif"
     if data[:1] == b"{":
         return "application/json", "json"
+    if is_pdf(data):
+        return "application/pdf", "pdf"
     return "application/octet-stream", "bin"

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from backend.choices import Choice, Choices
 from cleanplate.contract.geometry import Box, bounds
-from cleanplate.contract.messages import Coordinate
+from cleanplate.contract.messages import Coordinate, DetectedWord, MaskMode
 from cleanplate.contract.problems import Invalid, RegionOutside
 
 
@@ -37,6 +37,8 @@ class EditedRegion(BaseModel):
     score: float = Field(1.0, ge=0, le=1)
     angle: Coordinate = 0.0
     enabled: bool = True
+    mask_mode: MaskMode | None = None
+    words: list[DetectedWord] | None = None
 
 
 class Edit(BaseModel):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from backend.clients import OnRetry
-from cleanplate.runtime.run import Run
+from backend.sheets import Sheet
 
 
-def noting(run: Run) -> OnRetry:
+def noting(sheet: Sheet) -> OnRetry:
     """Return what writes a retry into the job's log."""
 
     async def note(service: str, reason: str) -> None:
-        await run.note("retrying", service=service, reason=reason)
+        await sheet.note("retrying", service=service, reason=reason)
 
     return note

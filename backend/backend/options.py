@@ -36,6 +36,9 @@ class Options(BaseModel):
     exclude: Areas = Field((), description="leave text whose middle is in one of these")
     match: Pattern | None = Field(None, description="erase only text in which this regular expression is found")
     keep: Pattern | None = Field(None, description="leave text in which this regular expression is found")
+    pages: str | None = Field(
+        None, max_length=1000, description="pages of a document, such as 1-3,5; others stay as they are; null: all"
+    )
     output_format: OutputFormat = "png"
     quality: int | None = Field(None, ge=1, le=100)
     verify: bool = Field(

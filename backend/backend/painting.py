@@ -1,4 +1,4 @@
-"""One painting of a job: a task of the inpaint-service, begun once, followed to its end, and its picture kept."""
+"""One painting of a picture: a task of the inpaint-service, begun once, followed to its end, and its picture kept."""
 
 from __future__ import annotations
 
@@ -13,20 +13,24 @@ from backend import relay
 from backend.artifacts import painted
 from backend.clients import InpaintClient
 from backend.notes import noting
+from backend.sheets import NO_TASK, Sheet
 from backend.spans import Span
 from cleanplate.contract.messages import DetectedRegion
 from cleanplate.contract.problems import NotFound, Problem, UpstreamFailed
 from cleanplate.runtime.jobs import State
-from cleanplate.runtime.run import Run
 
 log = logging.getLogger(__name__)
 
 TASK_TRIES = 3
 
 
+class PaintingFailed(UpstreamFailed):
+    """The inpaint-service could not repaint the picture."""
+
+
 @dataclass(frozen=True)
 class Painting:
-    """The job's first, second, … painting: of which picture, where, how, and which part of the progress it is."""
+    """A picture's first, second, … painting: of what, where, how, and which part of the progress it is."""
 
     number: int
     image: bytes
@@ -42,82 +46,86 @@ class Painter:
         self._inpaint = inpaint
         self._patience_s = patience_s
 
-    async def paint(self, run: Run, painting: Painting) -> None:
+    async def paint(self, sheet: Sheet, painting: Painting) -> None:
         """Carry the painting to its end: its file, and a checkpoint with what was done to each region.
 
         Raises:
-            UpstreamFailed: the task failed for good, or too often.
+            PaintingFailed: the task failed for good, or too often.
+            UpstreamFailed: the service was away for too long.
         """
         for tried in range(TASK_TRIES):
-            task_id = await self._task_id(run)
-            end = await self._follow(run, painting, task_id)
+            task_id = await self._task_id(sheet)
+            end = await self._follow(sheet, painting, task_id)
             if end["type"] == "task_completed":
-                await self._keep(run, painting, task_id, end["result"].get("regions", []))
+                await self._keep(sheet, painting, task_id, end["result"].get("regions", []))
                 return
             reason = end.get("error_message") or end["type"]
             if tried + 1 == TASK_TRIES or end["type"] != "task_failed" or not end.get("retryable"):
-                raise UpstreamFailed(f"inpaint-service: {reason}")
-            await run.note("retrying", service="inpaint-service", reason=reason, checkpoint={"task": None, "after": 0})
+                raise PaintingFailed(f"inpaint-service: {reason}")
+            await sheet.note("retrying", service="inpaint-service", reason=reason, checkpoint=NO_TASK)
 
-    async def cancel(self, run: Run) -> None:
+    async def cancel(self, sheet: Sheet) -> None:
         """Cancel the task at work when the client has cancelled; a job that only moves on keeps its task."""
-        task_id = run.job.checkpoint.get("task")
+        task_id = sheet.checkpoint.get("task")
         if task_id is None:
             return
         with suppress(Problem):
-            if (await run.board.get(run.job.id)).state is State.CANCELLED:
+            if (await sheet.run.board.get(sheet.run.job.id)).state is State.CANCELLED:
                 await self._inpaint.cancel(task_id)
 
-    async def _task_id(self, run: Run) -> str:
+    async def _task_id(self, sheet: Sheet) -> str:
         """Return the id of the task at work, or a fresh one, which is noted before it is used."""
-        known: str | None = run.job.checkpoint.get("task")
+        known: str | None = sheet.checkpoint.get("task")
         if known is not None:
             return known
-        number = run.job.checkpoint.get("tasks", 0) + 1
-        task_id = f"{run.job.id[:90]}-{number}"
-        await run.note("task_chosen", task_id=task_id, checkpoint={"task": task_id, "tasks": number, "after": 0})
+        number = sheet.checkpoint.get("tasks", 0) + 1
+        task_id = sheet.task_id(number)
+        await sheet.note("task_chosen", task_id=task_id, checkpoint={"task": task_id, "tasks": number, "after": 0})
         return task_id
 
-    async def _follow(self, run: Run, painting: Painting, task_id: str) -> dict[str, Any]:
+    async def _follow(self, sheet: Sheet, painting: Painting, task_id: str) -> dict[str, Any]:
         """Start the task, or find it, and relay its progress; return the message that ended it."""
         submit = lambda: self._inpaint.submit(painting.image, painting.regions, painting.params, task_id)  # noqa: E731
-        await self._inpaint.patiently(submit, noting(run))
+        await self._inpaint.patiently(submit, noting(sheet))
         try:
             async for message in relay.follow(
-                self._inpaint, task_id, run.job.checkpoint.get("after", 0), self._patience_s
+                self._inpaint, task_id, sheet.checkpoint.get("after", 0), self._patience_s
             ):
                 if message["type"] in relay.ENDS:
                     return message
-                await _merge(run, message, painting.span)
+                await _merge(sheet, message, painting.span)
         except NotFound:
             return {"type": "task_failed", "error_message": "the task is gone", "retryable": True}
         raise UpstreamFailed("the inpaint-service ended the progress of a task without its end")
 
-    async def _keep(self, run: Run, painting: Painting, task_id: str, results: list[dict[str, Any]]) -> None:
-        await run.put(
+    async def _keep(self, sheet: Sheet, painting: Painting, task_id: str, results: list[dict[str, Any]]) -> None:
+        await sheet.put(
             painted(painting.number),
-            await self._inpaint.patiently(lambda: self._inpaint.result(task_id), noting(run)),
+            await self._inpaint.patiently(lambda: self._inpaint.result(task_id), noting(sheet)),
         )
-        done = {region["id"]: region for region in [*run.job.checkpoint.get("repainted", []), *results]}
+        done = {region["id"]: region for region in [*sheet.checkpoint.get("repainted", []), *results]}
         count, span = len(painting.regions), painting.span
-        checkpoint = {"painted": painting.number, "repainted": list(done.values()), "task": None, "after": 0}
+        checkpoint = {"painted": painting.number, "repainted": list(done.values()), **NO_TASK}
         told = {"stage_progress": span.stage_progress(1), "message": "repainted", "regions": count, "region": count}
-        await run.report(span.stage, span.end, checkpoint=checkpoint, **told)
+        told |= {"unit": count, "units": count}
+        await sheet.report(span.stage, span.end, checkpoint=checkpoint, **told)
 
 
-async def _merge(run: Run, message: dict[str, Any], span: Span) -> None:
+async def _merge(sheet: Sheet, message: dict[str, Any], span: Span) -> None:
     """Write a message of the inpaint-service into the job's own log, with the cursor in the same transaction."""
     if message["type"] == "reconnecting":
-        await run.note("reconnecting", service="inpaint-service", reason=message["message"])
+        await sheet.note("reconnecting", service="inpaint-service", reason=message["message"])
     elif message["type"] == "progress_update":
         share = message["overall_progress"] / 100
-        await run.report(
+        await sheet.report(
             span.stage,
             span.at(share),
             stage_progress=span.stage_progress(share),
             message=message["message"],
             region=message["current_region"],
             regions=message["total_regions"],
+            unit=message["current_region"],
+            units=message["total_regions"],
             checkpoint={"after": message["seq"]},
         )
     else:

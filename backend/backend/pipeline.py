@@ -1,24 +1,23 @@
 """The story of the product: detect → mask → inpaint → verify → finalize, for one picture, resuming after the last step.
 
-A step that is done leaves a file and a checkpoint; whoever takes the job over afterwards begins at the next step.
+A step that is done leaves a file and a checkpoint; whoever takes the job over afterwards begins at the next step. The
+pages of a document go through the same steps; see `documents`.
 """
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Sequence
 from typing import Any
 
 from backend import spans
-from backend.artifacts import INPUT, MASK, REGIONS, RESULT, painted
-from backend.choices import Choices, choose
+from backend.artifacts import INPUT
 from backend.clients import InpaintClient, OcrClient
-from backend.notes import noting
+from backend.documents import Documents
 from backend.options import Options
-from backend.outputs import finished, unchanged
-from backend.painting import Painter, Painting
-from backend.verifying import Verifier
+from backend.papers import PaperLimits
+from backend.sheets import Sheet
+from backend.steps import Steps
 from cleanplate.contract.messages import DetectedRegion
 from cleanplate.runtime.images import PictureLimits
 from cleanplate.runtime.run import Run
@@ -27,95 +26,52 @@ from cleanplate.runtime.run import Run
 class Pipeline:
     """Handles a job; see `Handler`."""
 
-    def __init__(self, ocr: OcrClient, inpaint: InpaintClient, limits: PictureLimits, patience_s: float):
-        self._ocr = ocr
-        self._inpaint = inpaint
-        self._limits = limits
-        self._painter = Painter(inpaint, patience_s)
-        self._verifier = Verifier(ocr, inpaint, self._painter, limits)
+    def __init__(
+        self,
+        ocr: OcrClient,
+        inpaint: InpaintClient,
+        limits: PictureLimits,
+        patience_s: float,
+        paper: PaperLimits | None = None,
+    ):
+        self._steps = Steps(ocr, inpaint, limits, patience_s)
+        self._documents = Documents(self._steps, paper or PaperLimits(limits))
 
     async def __call__(self, run: Run) -> None:
         """Carry the job from wherever it stands to its end."""
         options = Options.model_validate(run.job.params["options"])
-        image = await run.get(INPUT)
-        try:
-            detection = await self._detect(run, image, options)
-            chosen = detection.chosen()
-            await self._mask(run, image, chosen, options)
-            if chosen and not options.dry_run:
-                await self._repaint(run, image, chosen, options)
-                if options.verify:
-                    await self._verifier.verify(run, chosen, options)
-            await self._finalize(run, image, detection, chosen, options)
-        except asyncio.CancelledError:
-            await self._painter.cancel(run)
-            raise
-
-    async def _detect(self, run: Run, image: bytes, options: Options) -> Choices:
-        if "detected" in run.job.checkpoint:
-            return Choices.model_validate_json(await run.board.call(run.board.files.get, run.job.id, REGIONS))
-        started = time.perf_counter()
-        if run.job.params.get("rerun_of"):
-            detection = Choices.model_validate_json(await run.get(REGIONS))
+        if run.job.params.get("paper"):
+            await self._documents.erase(run, options)
         else:
-            seen = await self._ocr.patiently(lambda: self._ocr.detect(image, options.engine), noting(run))
-            detection = await asyncio.to_thread(choose, seen, options)
-        await run.put(REGIONS, detection.model_dump_json().encode())
-        found = len(detection.regions)
-        size = {"width": detection.width, "height": detection.height, "regions": found}
-        await run.report(
-            "detecting",
-            spans.DETECTED,
-            stage_progress=1.0,
-            message=f"{found} regions of text found",
-            regions=found,
-            checkpoint={"detected": {**size, "seconds": round(time.perf_counter() - started, 3)}},
-        )
-        return detection
+            await self._erase(Sheet(run), options)
 
-    async def _mask(self, run: Run, image: bytes, chosen: Sequence[DetectedRegion], options: Options) -> None:
-        if "masked" in run.job.checkpoint or not chosen:
-            return
-        params = options.inpaint_params()
-        mask = await self._inpaint.patiently(lambda: self._inpaint.mask(image, chosen, params), noting(run))
-        await run.put(MASK, mask)
-        told = {"stage_progress": 1.0, "message": "mask built", "regions": len(chosen)}
-        await run.report("masking", spans.MASKED, checkpoint={"masked": True}, **told)
+    def close(self) -> None:
+        """Let go of the threads."""
+        self._documents.close()
 
-    async def _repaint(self, run: Run, image: bytes, chosen: Sequence[DetectedRegion], options: Options) -> None:
-        if "painted" not in run.job.checkpoint:
-            span = spans.painting(1, verify=options.verify)
-            await self._painter.paint(run, Painting(1, image, chosen, options.inpaint_params(), span))
-
-    async def _finalize(
-        self, run: Run, image: bytes, detection: Choices, chosen: Sequence[DetectedRegion], options: Options
-    ) -> None:
-        if "kept" not in run.job.checkpoint:
+    async def _erase(self, sheet: Sheet, options: Options) -> None:
+        image = await sheet.run.get(INPUT)
+        found = await self._steps.find(sheet, image, options)
+        chosen = found.chosen()
+        await self._steps.erase(sheet, image, chosen, options)
+        if "kept" not in sheet.checkpoint:
             if not options.dry_run:
-                await run.put(RESULT, await self._result(run, image, options))
+                await self._steps.keep(sheet, image, options)
             told = {"stage_progress": 1.0, "message": "result kept", "regions": len(chosen)}
-            await run.report("finalizing", spans.KEPT, checkpoint={"kept": True}, **told)
-        for number in range(1, run.job.checkpoint.get("painted", 0) + 1):
-            await run.board.call(run.board.files.remove, run.job.id, painted(number))
+            await sheet.report("finalizing", spans.KEPT, checkpoint={"kept": True}, **told)
+        await self._steps.tidy(sheet)
         looked = options.verify and not options.dry_run
-        residual = run.job.checkpoint.get("residual", []) if looked else None
+        residual = sheet.checkpoint.get("residual", []) if looked else None
         result = {
-            "width": detection.width,
-            "height": detection.height,
-            "regions_found": len(detection.regions),
-            "regions": _results(chosen, run.job.checkpoint.get("repainted", []), residual),
+            "width": found.width,
+            "height": found.height,
+            "regions_found": len(found.regions),
+            "regions": _results(chosen, sheet.checkpoint.get("repainted", []), residual),
             "residual_regions": residual,
-            "processing_time": round(time.time() - (run.job.started_at or time.time()), 3),
+            "processing_time": round(time.time() - (sheet.run.job.started_at or time.time()), 3),
             "dry_run": options.dry_run,
         }
-        await run.succeed(result)
-
-    async def _result(self, run: Run, image: bytes, options: Options) -> bytes:
-        number = run.job.checkpoint.get("painted")
-        if number is None:
-            return await asyncio.to_thread(unchanged, image, options, self._limits)
-        last = await run.board.call(run.board.files.get, run.job.id, painted(number))
-        return await asyncio.to_thread(finished, last, image, options, self._limits)
+        await sheet.run.succeed(result)
 
 
 def _results(

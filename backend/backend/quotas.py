@@ -20,12 +20,13 @@ class Quota:
         self._turn = asyncio.Lock()
 
     @asynccontextmanager
-    async def place(self, owner: str, new_id: str | None = None) -> AsyncIterator[None]:
-        """Hold a place for one more job, to be queued within.
+    async def place(self, owner: str, new_id: str | None = None, places: int = 1) -> AsyncIterator[None]:
+        """Hold places for more jobs, to be queued within.
 
         Args:
             owner: whose.
-            new_id: that of a job to submit; one that is there already needs no place.
+            new_id: that of a job or batch to submit; one that is there already needs no place.
+            places: how many.
 
         Raises:
             QueueFull: the owner has too many under way.
@@ -35,19 +36,19 @@ class Quota:
             return
         async with self._turn:
             if new_id is None or not await self._is_there(new_id):
-                await self._check(owner)
+                await self._check(owner, places)
             yield
 
-    async def _check(self, owner: str) -> None:
+    async def _check(self, owner: str, places: int) -> None:
         counts = await self._board.call(self._board.store.counts, self._board.kind, owner)
         under_way = sum(counts[state] for state in ACTIVE)
-        if under_way >= self._limit:
+        if under_way + places > self._limit:
             told = f"{under_way} jobs of this key are under way already"
             raise QueueFull(told, retry_after_s=5, queue_length=under_way, limit=self._limit)
 
     async def _is_there(self, job_id: str) -> bool:
         try:
-            await self._board.get(job_id)
+            await self._board.call(self._board.store.get, job_id)
         except (NotFound, Expired):
             return False
         return True

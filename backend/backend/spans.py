@@ -11,6 +11,7 @@ DETECTED = 0.30
 MASKED = 0.35
 INPAINTED = 0.95
 KEPT = 0.99
+PAGES = 0.97  # of a document's job: all its pages; the rest is binding them
 
 MOST_PAINTINGS = 3
 _VERIFYING = (0.80, 0.88, 0.91, 0.93, 0.95, 0.97)  # from the first painting's end: a look, a painting, a look, …

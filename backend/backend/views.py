@@ -7,8 +7,10 @@ from typing import Any
 
 from starlette.requests import HTTPConnection
 
+from backend.parts import numbers
+from backend.sheets import page_view
 from cleanplate.runtime.board import Board
-from cleanplate.runtime.jobs import Job, iso
+from cleanplate.runtime.jobs import Job, State, iso
 from cleanplate.runtime.links import Links
 
 Link = Callable[[str], str]
@@ -22,13 +24,17 @@ class Views:
         self._board = board
         self._links = links
 
-    async def of(self, connection: HTTPConnection, job: Job) -> dict[str, Any]:
-        """Return the whole view of a job."""
-        position = await self._board.call(self._board.store.position, job)
+    async def of(self, connection: HTTPConnection, job: Job, *, page_states: bool = False) -> dict[str, Any]:
+        """Return the whole view of a job, for a document with the states of its pages only where that is asked."""
+        waits = job.state is State.QUEUED  # a list of ended jobs takes one look at the store
+        position = await self._board.call(self._board.store.position, job) if waits else 0
         links = self._links
-        return job_view(
+        view = job_view(
             job, lambda path: links.http(connection, path), lambda path: links.websocket(connection, path), position
         )
+        if page_states and job.params.get("paper"):
+            view["page_states"] = [page_view(job.checkpoint, number) for number in numbers(job)]
+        return view
 
 
 def job_view(job: Job, link: Link, websocket_link: Link, position: int = 0) -> dict[str, Any]:
@@ -41,6 +47,8 @@ def job_view(job: Job, link: Link, websocket_link: Link, position: int = 0) -> d
         "status": job.state.value,
         "stage": job.stage,
         "progress": round(job.progress, 4),
+        "page": job.detail.get("page"),
+        "pages": len(numbers(job)) or 1,
         "stage_progress": job.detail.get("stage_progress", 0.0),
         "message": job.detail.get("message", ""),
         "eta_s": None if job.final else job.detail.get("eta_s"),

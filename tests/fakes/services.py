@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from backend.artifacts import INPUT
 from backend.clients import InpaintClient, OcrClient
 from backend.intake import Intake
 from backend.options import Options
+from backend.papers import PaperLimits, read_paper
 from backend.pipeline import Pipeline
 from cleanplate.contract.geometry import Box, bounds, text_height
 from cleanplate.contract.messages import BoxModel, DetectedRegion, Detection
@@ -121,25 +121,30 @@ class Inpaint(InpaintClient):
 
 
 @asynccontextmanager
-async def working(board: Board, ocr: Any, inpaint: Any, limits: PictureLimits = LIMITS) -> AsyncIterator[None]:
+async def working(
+    board: Board, ocr: Any, inpaint: Any, limits: PictureLimits = LIMITS, page_s: float = 30.0
+) -> AsyncIterator[None]:
     """Let a backend work on the board's jobs; at the end it is stopped."""
-    dispatcher = LocalDispatcher(board, Pipeline(ocr, inpaint, limits, patience_s=5), slots=1)
+    pipeline = Pipeline(ocr, inpaint, limits, patience_s=5, paper=PaperLimits(limits, page_s=page_s))
+    dispatcher = LocalDispatcher(board, pipeline, slots=1)
     await dispatcher.start()
     try:
         yield
     finally:
         await dispatcher.stop()
+        await asyncio.to_thread(pipeline.close)
 
 
-async def submit(board: Board, image: bytes, **options: Any) -> Job:
-    intake = Intake(image, Options(**options), "picture.png")
-    job, _ = await board.submit(intake.new_job("", None), {INPUT: intake.image})
+async def submit(board: Board, data: bytes, **given: Any) -> Job:
+    options = Options(**given)
+    intake = Intake(data, options, "picture.png", paper=read_paper(data, options.pages, PaperLimits(LIMITS, dpi=72)))
+    job, _ = await board.submit(intake.new_job("", None), intake.files())
     return job
 
 
 async def ended(board: Board, job: Job) -> Job:
     """Return the job once it has ended."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         async for _ in board.follow(job.id):
             pass
     return await board.get(job.id)

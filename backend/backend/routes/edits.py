@@ -10,7 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from backend.choices import Choices
 from backend.edits import Edit
+from backend.parts import part_of
 from backend.reruns import Reruns
+from backend.routes.files import PageNumber
 from backend.submissions import Submissions
 from backend.views import Views
 from cleanplate.runtime.access import Owner
@@ -58,16 +60,16 @@ class EditRoutes:
         add("/regions", self.edit, methods=["PUT"], openapi_extra=_body(Edit, required=True))
         add("/rerun", self.rerun, methods=["POST"], status_code=202, openapi_extra=_body(Rerun, required=False))
 
-    async def edit(self, job_id: str, request: Request, owner: Owner) -> Choices:
-        """Say which regions a rerun erases: all of them as they shall be, as `GET` gives them."""
-        job = await self._board.get(job_id, owner)
+    async def edit(self, job_id: str, request: Request, owner: Owner, page: PageNumber = None) -> Choices:
+        """Say which regions a rerun erases: all of them, or all of a page, as they shall be, as `GET` gives them."""
+        part = part_of(await self._board.get(job_id, owner), page)
         body = await read_upload(request, self._body_timeout_s)
-        return await self._reruns.edit(job, Edit.model_validate(body.fields))
+        return await self._reruns.edit(part, Edit.model_validate(body.fields))
 
     async def rerun(
         self, job_id: str, request: Request, owner: Owner, idempotency_key: Annotated[str | None, Header()] = None
     ) -> JSONResponse:
-        """Repaint the job's picture by its regions as edited, without OCR, in a new job."""
+        """Repaint the job's picture or document by its regions as edited, without OCR, in a new job."""
         job = await self._board.get(job_id, owner)
         fields = (await read_upload(request, self._body_timeout_s)).fields if _has_body(request) else {}
         intake = await self._reruns.intake(job, Rerun.model_validate(fields).options)

@@ -10,18 +10,20 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
+from backend.batches import Batches
 from backend.deliveries import Deliveries
 from backend.submissions import Submissions
 from backend.views import Views
 from cleanplate.contract.problems import Finished, Invalid
-from cleanplate.runtime.access import Owner
+from cleanplate.runtime.access import Owner, seen_by
 from cleanplate.runtime.board import Board
 from cleanplate.runtime.jobs import Job, State
-from cleanplate.runtime.openapi import EXAMPLE_PNG, PICTURE, answers
+from cleanplate.runtime.openapi import EXAMPLE_PNG, answers
 from cleanplate.runtime.streams import cursor, sse
 
 WAIT_LIMIT_S = 60.0
 PAGE_LIMIT = 200
+_RESULTS = "image/png", "image/jpeg", "image/webp", "image/tiff", "application/pdf"
 _BODY = {
     "requestBody": {
         "required": True,
@@ -29,8 +31,15 @@ _BODY = {
             "multipart/form-data": {
                 "schema": {
                     "type": "object",
-                    "properties": {"file": {"type": "string", "format": "binary"}, "options": {"type": "string"}},
-                    "required": ["file"],
+                    "properties": {
+                        "file": {"type": "string", "format": "binary", "description": "a picture, PDF or TIFF"},
+                        "files": {
+                            "type": "array",
+                            "items": {"type": "string", "format": "binary"},
+                            "description": "several of them, instead of `file`: a batch of jobs",
+                        },
+                        "options": {"type": "string"},
+                    },
                 }
             },
             "application/json": {
@@ -47,15 +56,19 @@ _BODY = {
         },
     }
 }
-_ERASED = {**PICTURE, **answers("application/json", status=202, description="It takes longer: the job")}
+_ERASED = {
+    **answers(*_RESULTS, description="The result"),
+    **answers("application/json", status=202, description="It takes longer: the job"),
+}
 _LOG = answers("text/event-stream", description="The log as it grows")
 
 
 class JobRoutes:
     """The routes of `router`, with what they need."""
 
-    def __init__(self, board: Board, submissions: Submissions, views: Views):
+    def __init__(self, board: Board, batches: Batches, submissions: Submissions, views: Views):
         self._board = board
+        self._batches = batches
         self._submissions = submissions
         self._views = views
         self._deliveries = Deliveries(board)
@@ -73,9 +86,19 @@ class JobRoutes:
     async def submit(
         self, request: Request, owner: Owner, idempotency_key: Annotated[str | None, Header()] = None
     ) -> JSONResponse:
-        """Submit a picture: multipart `file` and `options`, or JSON `image` (base64) or `url`, and `options`."""
-        job = await self._submissions.submit(request, owner, idempotency_key)
-        return JSONResponse(await self._views.of(request, job), 202, headers={"Location": f"/api/v1/jobs/{job.id}"})
+        """Submit a picture or document: multipart `file`, or JSON `image` (base64) or `url`, and `options`.
+
+        With several multipart `files` there is a job for each, and the answer has `batch_id` and `jobs`.
+        """
+        intakes = await self._submissions.read(request)
+        if len(intakes) == 1:
+            job = await self._submissions.add(intakes[0], owner, idempotency_key)
+            return JSONResponse(await self._views.of(request, job), 202, headers={"Location": f"/api/v1/jobs/{job.id}"})
+        batch, jobs = await self._submissions.add_batch(intakes, owner, idempotency_key)
+        views = [await self._views.of(request, job) for job in jobs]
+        return JSONResponse(
+            {"batch_id": batch.id, "jobs": views}, 202, headers={"Location": f"/api/v1/batches/{batch.id}"}
+        )
 
     async def erase(
         self,
@@ -84,8 +107,11 @@ class JobRoutes:
         wait: Annotated[float, Query(ge=0, le=WAIT_LIMIT_S)] = WAIT_LIMIT_S,
         idempotency_key: Annotated[str | None, Header()] = None,
     ) -> Response:
-        """Submit a picture and get the erased one; 202 with the job when it takes longer than `wait` seconds."""
-        job = await self._ended(await self._submissions.submit(request, owner, idempotency_key), wait)
+        """Submit a file and get the erased one; 202 with the job when it takes longer than `wait` seconds."""
+        intakes = await self._submissions.read(request)
+        if len(intakes) > 1:
+            raise Invalid(f"{len(intakes)} files were sent, 1 is answered here", field="files", limit=1)
+        job = await self._ended(await self._submissions.add(intakes[0], owner, idempotency_key), wait)
         if not job.final:
             return JSONResponse(await self._views.of(request, job), 202)
         return await self._deliveries.result(job, request)
@@ -97,13 +123,21 @@ class JobRoutes:
         status: Literal["queued", "running", "succeeded", "failed", "cancelled"] | None = None,
         after: str | None = None,
         limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT)] = 50,
+        batch: str | None = None,
     ) -> dict[str, Any]:
-        """List the caller's jobs, newest first; `after` is the `next` of the page before."""
+        """List the caller's jobs, newest first; `after` is the `next` of the page before.
+
+        Those of a `batch` come all at once, in the order of its files.
+        """
         states = [State(status)] if status else []
+        if batch is not None:
+            members = await self._batches.members(await self._batches.get(batch, owner))
+            listed = [job for job in members if job is not None and (not states or job.state in states)]
+            return {"jobs": [await self._views.of(request, job) for job in listed], "next": None}
         jobs = await self._board.call(
             self._board.store.list_jobs,
             kind=self._board.kind,
-            owner=owner,
+            owner=seen_by(owner),
             states=states,
             before=_unpack(after) if after else None,
             limit=limit,
@@ -115,7 +149,8 @@ class JobRoutes:
         self, job_id: str, request: Request, owner: Owner, wait: Annotated[float, Query(ge=0, le=WAIT_LIMIT_S)] = 0
     ) -> dict[str, Any]:
         """Return the job; with `wait`, not before it has ended or that many seconds are over."""
-        return await self._views.of(request, await self._ended(await self._board.get(job_id, owner), wait))
+        job = await self._ended(await self._board.get(job_id, owner), wait)
+        return await self._views.of(request, job, page_states=True)
 
     async def cancel(self, job_id: str, request: Request, owner: Owner) -> dict[str, Any]:
         """Cancel the job: the unit at work is the last."""

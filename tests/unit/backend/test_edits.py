@@ -46,6 +46,13 @@ def test_regions_are_switched_off_moved_reshaped_added_and_dropped() -> None:
     assert (added.id, added.enabled, added.text, added.score) == ("added-1", True, "", 1.0)
 
 
+def test_a_region_may_say_what_of_it_is_erased() -> None:
+    usual, whole = after(found("a"), {"id": "a"}, {"box": BOX, "mask_mode": "polygon"})
+    assert (usual.mask_mode, whole.mask_mode) == (None, "polygon")
+    with pytest.raises(ValidationError):
+        after(found(), {"box": BOX, "mask_mode": "circle"})
+
+
 def test_a_new_region_gets_an_id_that_is_free() -> None:
     names = [region.id for region in after(found(), {"id": "added-1", "box": BOX}, {"box": BOX}, {"box": BOX})]
     assert names == ["added-1", "added-2", "added-3"]

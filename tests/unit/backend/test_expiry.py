@@ -22,8 +22,9 @@ async def look(board: Board, now: float) -> str:
         return ""
     run = Run(expiry.open_board(board), claimed)
     await Expiry(board, clock=lambda: now)(run)
+    state = (await run.board.get(run.job.id)).state.value
     run.board.close()
-    return (await board.get(run.job.id)).state.value
+    return state
 
 
 async def started(board: Board, ttl: float | None) -> Run:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -17,54 +17,14 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from PIL import Image
 
-from backend import relay
-from backend.app import routers
-from backend.settings import BackendSettings
-from cleanplate.runtime.access import Keys
 from cleanplate.runtime.board import Board
 from cleanplate.runtime.jobs import Change, State
-from cleanplate.runtime.links import Links
-from cleanplate.runtime.metrics import Metrics
-from cleanplate.runtime.outbound import AddressFilter, Outbound
-from cleanplate.runtime.web import create_app
 from tests.fakes.services import LINES, PLACES, Inpaint, Ocr, drawn, pixels, working
+from tests.unit.backend.conftest import Open, problem
 
 ALL = drawn(*LINES)
-HERE = {"Authorization": "Bearer key"}
-Open = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
 
-
-@pytest.fixture(autouse=True)
-def services_at_hand(monkeypatch: pytest.MonkeyPatch) -> None:
-    def follow(client: Inpaint, task_id: str, after: int, patience_s: float) -> AsyncIterator[dict[str, Any]]:
-        return client.follow(task_id, after)
-
-    monkeypatch.setattr(relay, "follow", follow)
-
-
-@pytest.fixture
-def opened(board: Board, tmp_path: Path) -> Open:
-    """Open the backend with these settings; nobody works on its jobs yet."""
-
-    @asynccontextmanager
-    async def open_backend(**given: Any) -> AsyncIterator[httpx.AsyncClient]:
-        @asynccontextmanager
-        async def running() -> AsyncIterator[None]:
-            yield
-
-        settings = BackendSettings(data=tmp_path, **given)
-        app = create_app(
-            "test", "1", keys=Keys(["key", "other"]), metrics=Metrics("test"), limit_bytes=10_000_000, checks={},
-            running=running,
-        )  # fmt: skip
-        outbound = Outbound(AddressFilter(allow_private=settings.allow_private_urls))
-        for router in routers(board, outbound, Links(), settings):
-            app.include_router(router)
-        transport = httpx.ASGITransport(app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://test", headers=HERE) as client:
-            yield client
-
-    return open_backend
+pytestmark = pytest.mark.usefixtures("services_at_hand")
 
 
 async def submitted(client: httpx.AsyncClient, image: bytes = ALL, **more: Any) -> httpx.Response:
@@ -81,11 +41,6 @@ async def done(client: httpx.AsyncClient, answer: httpx.Response) -> dict[str, A
 
 def path(answer: httpx.Response) -> str:
     return f"/api/v1/jobs/{answer.json()['job_id']}"
-
-
-def problem(answer: httpx.Response) -> tuple[int, str, str | None]:
-    body = answer.json()
-    return answer.status_code, body["code"], body.get("field")
 
 
 async def test_a_pattern_leaves_the_rest_of_the_text(opened: Open, board: Board) -> None:
@@ -199,7 +154,7 @@ async def test_a_picture_is_fetched_by_its_url_through_redirects(opened: Open, b
     [
         ("/inside", (422, "address_refused", "url")),
         ("/page", (400, "malformed", "image")),
-        ("/paper", (415, "unsupported_media", "image")),
+        ("/paper", (400, "malformed", "file")),
         ("/long", (413, "too_large", "url")),
         ("/nothing", (502, "upstream_failed", "url")),
     ],

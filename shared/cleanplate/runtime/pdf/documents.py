@@ -9,7 +9,7 @@ import math
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,12 @@ PIXEL_LIMIT = 50_000_000
 _POINTS_PER_INCH = 72
 PDFIUM = threading.RLock()
 _NO_PAGES = re.compile(rb"/Count\s+0\b")
+_HEADER_WITHIN = 1024  # bytes; PDF 1.7, appendix H: readers accept a header that begins so late
+
+
+def is_pdf(data: bytes) -> bool:
+    """Say whether the file is to be read as a PDF."""
+    return b"%PDF-" in data[:_HEADER_WITHIN]
 
 
 def page_count(pdf: bytes) -> int:
@@ -39,37 +45,24 @@ def page_count(pdf: bytes) -> int:
         return len(document)
 
 
-def pdf_pages(
-    pdf: bytes,
-    *,
-    dpi: float = DPI,
-    ranges: str | None = None,
-    page_limit: int = PAGE_LIMIT,
-    pixel_limit: int = PIXEL_LIMIT,
-) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """Render the pages of a PDF, each when it is asked for.
+def chosen_pages(pdf: bytes, *, dpi: float, ranges: str | None, page_limit: int, pixel_limit: int) -> list[int]:
+    """Check the pages of a PDF that are wanted; none is rendered.
 
     Args:
         pdf: the file.
         dpi: pixels per inch; a page of A4 at 200 has 1654 by 2339.
         ranges: which pages, counted from 1, such as "1-3,5"; all if not given.
         page_limit: how many pages may be asked for.
-        pixel_limit: how many pixels a page may have; checked for every page before the first is rendered.
+        pixel_limit: how many pixels each of them may have.
 
     Returns:
-        Pairs of the page's index, from 0, and the page as (H, W, 3) uint8, RGB, on white.
+        Their indexes, from 0.
 
     Raises:
         Malformed: it is not a PDF, or broken.
         Invalid: it is encrypted, has no pages, or the ranges or the resolution are wrong.
         TooLarge: more pages or pixels than allowed.
     """
-    indexes = chosen_pages(pdf, dpi=dpi, ranges=ranges, page_limit=page_limit, pixel_limit=pixel_limit)
-    return _render(pdf, indexes, dpi)
-
-
-def chosen_pages(pdf: bytes, *, dpi: float, ranges: str | None, page_limit: int, pixel_limit: int) -> list[int]:
-    """Return the page indexes that the ranges mean, each checked, none rendered; see `pdf_pages`."""
     if not DPI_LEAST <= dpi <= DPI_MOST:
         raise Invalid(f"must be between {DPI_LEAST} and {DPI_MOST}", field="dpi")
     with _opened(pdf) as document:
@@ -106,13 +99,6 @@ class OpenPdf:
         """Let go of the document."""
         with PDFIUM:
             self._document.close()
-
-
-def _render(pdf: bytes, indexes: list[int], dpi: float) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """Open the document once more: a generator that is never finished would hold the checked one open."""
-    with closing(OpenPdf(pdf, dpi)) as document:
-        for index in indexes:
-            yield index, document.picture(index)
 
 
 def _check_pixels(document: Any, index: int, dpi: float, limit: int) -> None:

@@ -79,6 +79,7 @@ class PdfRenderer:
             process.kill()
             with suppress(OSError):  # what was not written yet cannot be any more
                 process.communicate()
+            process.wait()
 
 
 def _begun(*limits: float) -> subprocess.Popen[bytes]:
@@ -112,7 +113,8 @@ def _serve(source: IO[bytes], sink: IO[bytes], dpi: int, page_s: float) -> None:
         sink.flush()
 
 
-def _limit_memory(limit: int) -> None:
+def limit_memory(limit: int) -> None:
+    """Let this process have no more than so many bytes of address space, where the system can hold it to that."""
     with suppress(ImportError, OSError, ValueError):  # not every system has such a limit
         import resource
 
@@ -121,5 +123,5 @@ def _limit_memory(limit: int) -> None:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the service, which closes this
-    _limit_memory(int(sys.argv[3]))
+    limit_memory(int(sys.argv[3]))
     _serve(sys.stdin.buffer, sys.stdout.buffer, int(sys.argv[1]), float(sys.argv[2]))
