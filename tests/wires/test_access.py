@@ -1,4 +1,4 @@
-"""With keys set nothing but probes, the root and health answers without one, and nobody sees another's tasks."""
+"""With keys set only probes, the root and health answer without one, and only admins see what is another's."""
 
 from __future__ import annotations
 
@@ -102,3 +102,61 @@ def test_another_s_id_cannot_be_taken_and_its_picture_stays(locked: Inpaint) -> 
     with locked.socket("/api/v1/ws/progress/of-ann-alone", additional_headers=ANN) as talk:
         assert talk.hear_until("task_completed", "task_failed")[-1]["type"] == "task_completed"
     assert locked.get("/api/v1/tasks", headers=BOB).json()["active_task_ids"] == []
+
+
+@pytest.fixture(scope="module")
+def scoped(serve: Serve) -> Inpaint:
+    return serve(api_keys="eye=read, hand=submit, both, boss=admin")
+
+
+def bearer(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+def test_every_call_needs_the_scope_of_its_method(scoped: Inpaint) -> None:
+    missing = {"GET": ("hand", "read"), "POST": ("eye", "submit")}
+    asked = set()
+    for path, methods in scoped.get("/openapi.json").json()["paths"].items():
+        for method in (method.upper() for method in methods):
+            if path not in OPEN:
+                key, scope = missing[method]
+                answer = scoped.http.request(method, path.replace("{task_id}", "x"), headers=bearer(key))
+                assert (answer.status_code, answer.json()["code"]) == (403, "forbidden"), (method, path)
+                assert answer.json()["scope"] == scope
+                assert scope in answer.json()["detail"]
+                assert key not in answer.text
+                asked.add(method)
+    assert asked == set(missing)
+
+
+def test_a_socket_is_for_reading_and_its_cancel_is_not(scoped: Inpaint) -> None:
+    with (
+        pytest.raises(InvalidStatus) as caught,
+        scoped.socket("/api/v1/ws/progress", additional_headers=bearer("hand")),
+    ):
+        pass
+    assert caught.value.response.status_code == 403
+    with scoped.socket("/api/v1/ws/progress", additional_headers=bearer("eye")) as talk:
+        talk.hear()
+        talk.say(type="cancel_task", task_id="x")
+        assert "there is no job" in talk.hear()["error"]
+
+
+def test_who_may_only_submit_gets_a_picture_and_no_status(scoped: Inpaint) -> None:
+    assert scoped.post("/api/v1/inpaint-regions", order(), headers=bearer("hand")).status_code == 200
+    body = order(task_id="of-hand")
+    assert scoped.post("/api/v1/inpaint-regions-async", body, headers=bearer("hand")).status_code == 200
+    assert scoped.get("/api/v1/task-status/of-hand", headers=bearer("hand")).status_code == 403
+
+
+def test_an_admin_sees_everybodys_tasks(scoped: Inpaint) -> None:
+    scoped.post("/api/v1/inpaint-regions-async", order(task_id="of-both"), headers=bearer("both"))
+    with scoped.socket("/api/v1/ws/progress?after=0", additional_headers=bearer("boss")) as talk:
+        while talk.hear_until("task_completed")[-1]["task_id"] != "of-both":
+            pass
+    assert scoped.get("/api/v1/task-result/of-both", headers=bearer("boss")).status_code == 200
+    assert scoped.get("/api/v1/task-result/of-both", headers=bearer("eye")).status_code == 404
+    ended = scoped.post("/api/v1/cancel-task/of-both", headers=bearer("boss"))
+    assert (ended.status_code, ended.json()["code"]) == (409, "finished")
+    assert scoped.get("/api/v1/tasks", headers=bearer("boss")).json()["total_tasks"] >= 1
+    assert scoped.get("/api/v1/tasks", headers=bearer("eye")).json()["total_tasks"] == 0

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi import Request
 from starlette.datastructures import UploadFile
 
-from cleanplate.contract.problems import Invalid, Malformed, SlowBody, UnsupportedMedia
+from cleanplate.contract.problems import Invalid, Malformed, SlowBody, TooLarge, UnsupportedMedia
 
 FILES_LIMIT = 1000
 FIELDS_LIMIT = 200
@@ -58,16 +60,38 @@ async def read_upload(request: Request, timeout_s: float, packed: tuple[str, ...
         SlowBody: it did not arrive in time.
     """
     kind = request.headers.get("content-type", "application/json").split(";")[0].strip().lower()
-    try:
-        async with asyncio.timeout(timeout_s):
-            if kind == "multipart/form-data":
-                return await _multipart(request, packed)
-            body = await request.body()
-    except TimeoutError:
-        raise SlowBody(f"the body did not arrive within {timeout_s:g} s", limit=timeout_s) from None
+    async with _in_time(timeout_s):
+        if kind == "multipart/form-data":
+            return await _multipart(request, packed)
+        body = await request.body()
     if kind != "application/json" and not kind.endswith("+json"):
         raise UnsupportedMedia("send application/json or multipart/form-data", field="Content-Type")
     return Upload(await asyncio.to_thread(_object, body, "body"))
+
+
+async def read_body(request: Request, timeout_s: float, limit_bytes: int | None = None) -> bytes:
+    """Return the body as it came; `limit_bytes` is for what needs less than the service takes.
+
+    Raises:
+        SlowBody: it did not arrive in time.
+        TooLarge: it is over the limit.
+    """
+    body = bytearray()
+    async with _in_time(timeout_s):
+        async for piece in request.stream():
+            body += piece
+            if limit_bytes is not None and len(body) > limit_bytes:
+                raise TooLarge("the body is too long", field="body", limit=limit_bytes)
+    return bytes(body)
+
+
+@asynccontextmanager
+async def _in_time(timeout_s: float) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(timeout_s):
+            yield
+    except TimeoutError:
+        raise SlowBody(f"the body did not arrive within {timeout_s:g} s", limit=timeout_s) from None
 
 
 async def _multipart(request: Request, packed: tuple[str, ...]) -> Upload:

@@ -1,4 +1,4 @@
-"""The service's own address as its clients see it: from a setting, a trusted proxy's headers, or the request."""
+"""Addresses, the service's own as its clients see it, and theirs: from settings, trusted proxies, the request."""
 
 from __future__ import annotations
 
@@ -30,6 +30,15 @@ class Links:
     def websocket(self, connection: HTTPConnection, path: str) -> str:
         """Give a path of this service as a ws or wss URL."""
         return "ws" + self._base(connection).removeprefix("http") + path
+
+    def client(self, connection: HTTPConnection) -> str:
+        """Return the address of who calls: the nearest one that is no trusted proxy."""
+        address = connection.client.host if connection.client else ""
+        told = ",".join(connection.headers.getlist("x-forwarded-for")).split(",")
+        hops = [hop.strip() for hop in told if hop.strip()]
+        while hops and self._is_trusted(address):
+            address = hops.pop()
+        return address
 
     def _base(self, connection: HTTPConnection) -> str:
         if self._public_url:

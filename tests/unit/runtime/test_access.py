@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cleanplate.contract.problems import Forbidden, Unauthorized
-from cleanplate.runtime.access import ANONYMOUS, Keys, is_loopback
+from cleanplate.runtime.access import ANONYMOUS, Caller, Keys, Scope, is_loopback, parsed, seen_by
 
 KEYS = Keys(["first", "second", "", "schlüssel à"])
 
@@ -80,3 +80,57 @@ def test_without_keys_a_strangers_page_may_not(origin: str) -> None:
         Keys([], ["https://friend.example"]).check_origin(origin, "127.0.0.1:8000")
     Keys([], ["*"]).check_origin(origin, "127.0.0.1:8000")
     Keys(["key"]).check_origin(origin, "127.0.0.1:8000")
+
+
+@pytest.mark.parametrize(
+    ("item", "key", "scopes"),
+    [
+        ("plain", "plain", {"read", "submit"}),
+        ("plain=read", "plain", {"read"}),
+        ("plain=submit+read", "plain", {"read", "submit"}),
+        ("plain=submit", "plain", {"submit"}),
+        ("plain=admin", "plain", {"admin"}),
+        ("cGFkZGVk==", "cGFkZGVk==", {"read", "submit"}),
+        ("cGFkZGVk===admin", "cGFkZGVk==", {"admin"}),
+        ("a+b/c~d", "a+b/c~d", {"read", "submit"}),
+    ],
+)
+def test_a_key_may_come_with_scopes(item: str, key: str, scopes: set[str]) -> None:
+    assert parsed([item]) == {key: scopes}
+    assert Keys([item]).owner(header(key)).scopes == scopes
+
+
+def test_a_keys_owner_is_the_same_with_other_scopes() -> None:
+    assert Keys(["key"]).owner("Bearer key") == Keys(["key=admin"]).owner("Bearer key")
+
+
+@pytest.mark.parametrize("items", [
+    ["secret=raed"], ["secret=read,submit"], ["secret=read+"], ["secret=+"], ["secret=READ"], ["=admin"],
+    ["secret", "secret=read"],
+])  # fmt: skip
+def test_scopes_that_are_not_clear_are_refused_without_a_key_in_the_message(items: list[str]) -> None:
+    with pytest.raises(ValueError, match=f"^entry {len(items)}: ") as refused:
+        parsed(items)
+    assert "secret" not in str(refused.value)
+    assert "raed" not in str(refused.value)
+
+
+@pytest.mark.parametrize(("has", "may"), [
+    ([Scope.READ], {Scope.READ}), ([Scope.SUBMIT], {Scope.SUBMIT}), ([Scope.ADMIN], set(Scope)), ([], set()),
+])  # fmt: skip
+def test_a_scope_allows_what_it_says_and_admin_everything(has: list[Scope], may: set[Scope]) -> None:
+    for scope in Scope:
+        if scope in may:
+            Caller("me", has).check(scope)
+            continue
+        with pytest.raises(Forbidden) as refused:
+            Caller("me", has).check(scope)
+        assert refused.value.extra == {"scope": scope.value}
+        assert scope in refused.value.detail
+
+
+def test_only_an_admin_sees_what_others_own() -> None:
+    assert seen_by(Caller("me", [Scope.ADMIN])) is None
+    assert seen_by(Caller("me", [Scope.READ, Scope.SUBMIT])) == seen_by("me") == "me"
+    assert seen_by(Caller(ANONYMOUS)) == ANONYMOUS
+    assert seen_by(None) is None
