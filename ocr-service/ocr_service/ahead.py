@@ -1,44 +1,46 @@
-"""Rendering one page ahead: while a page is read the next is rendered, and never more than these two are in memory."""
+"""Working ahead: while a page is read the next is rendered, and never more than these two are in memory.
+
+Of an engine that is asked over the network several pages may be under way; see `Transcriber`.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Generic, Self, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
-Render = Callable[[int], Awaitable[NDArray[np.uint8]]]
+T = TypeVar("T")
 
 
-class Ahead:
-    """Renders pages in order. Whoever takes one lets go of it before taking the next."""
+class Ahead(Generic[T]):
+    """Makes something of each page, in order, `many` at a time. Whoever takes one lets go of it before the next."""
 
-    def __init__(self, render: Render, indexes: Sequence[int]):
-        self._render = render
+    def __init__(self, make: Callable[[int], Awaitable[T]], indexes: Sequence[int], many: int = 1):
+        self._make = make
         self._left = list(reversed(indexes))
-        self._coming: asyncio.Future[NDArray[np.uint8]] | None = None
+        self._many = many
+        self._coming: deque[asyncio.Future[T]] = deque()
 
     async def __aenter__(self) -> Self:
-        self._begin()
+        for _ in range(self._many):
+            self._begin()
         return self
 
-    async def take(self) -> NDArray[np.uint8]:
-        """Return the next page when it is rendered, or raise why it is not; the one behind it is begun."""
-        current, self._coming = self._coming, None
-        assert current is not None, "there are no more pages"
+    async def take(self) -> T:
+        """Return what was made of the next page, or raise why it was not; one more is begun."""
+        assert self._coming, "there are no more pages"
         try:
-            return await current
+            return await self._coming.popleft()
         finally:
             self._begin()
 
     async def __aexit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        if self._coming is not None:
-            self._coming.cancel()
-            await asyncio.gather(self._coming, return_exceptions=True)
+        for coming in self._coming:
+            coming.cancel()
+        await asyncio.gather(*self._coming, return_exceptions=True)
 
     def _begin(self) -> None:
         if self._left:
-            self._coming = asyncio.ensure_future(self._render(self._left.pop()))
+            self._coming.append(asyncio.ensure_future(self._make(self._left.pop())))

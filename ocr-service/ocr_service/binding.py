@@ -9,9 +9,10 @@ from typing import Any
 from cleanplate.contract.messages import DetectedRegion
 from cleanplate.contract.problems import Problem
 from cleanplate.runtime.lane import Lane
+from cleanplate.runtime.pdf.documents import is_pdf
 from cleanplate.runtime.run import Run
 from ocr_service.kept import SEARCHABLE, kept
-from ocr_service.pages import Pages, is_pdf
+from ocr_service.pages import Pages
 from ocr_service.searchable import SearchablePdf
 
 

@@ -14,7 +14,7 @@ from itertools import accumulate
 from statistics import median
 from typing import Literal
 
-from cleanplate.contract.geometry import text_height
+from cleanplate.contract.geometry import Box, text_height
 from cleanplate.contract.messages import DetectedRegion
 from ocr_service.cuts import Row, columns, is_table, parts, rows_of
 
@@ -25,12 +25,16 @@ _STEEP = math.sin(math.radians(45))
 _ITEM = re.compile(r"([-\u2013•◦▪●○■□·*]|\d{1,3}[.)]|[a-zA-Z][)])\s+(?=\S)")
 _JOINED = re.compile(r"[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]")  # scripts that put no space between words
 
-Kind = Literal["heading", "paragraph", "item", "table"]
+Kind = Literal["heading", "paragraph", "item", "table", "markdown", "picture"]
 
 
 @dataclass(frozen=True)
 class Block:
-    """What belongs together. `level` is a heading's, 1 to 3; `rows` a table's cells; `marker` a list item's."""
+    """What belongs together. `level` is a heading's, 1 to 3; `rows` a table's cells; `marker` a list item's.
+
+    The `text` of "markdown" is an engine's own Markdown, and `label` its own name for what it is. `image` is the name
+    of a picture's file, the `text` its description. `box` is that of what has no regions.
+    """
 
     kind: Kind
     text: str
@@ -38,6 +42,9 @@ class Block:
     level: int = 0
     marker: str = ""
     rows: tuple[tuple[str, ...], ...] = ()
+    label: str = ""
+    image: str = ""
+    box: Box | None = None
 
 
 def blocks(regions: Sequence[DetectedRegion]) -> list[Block]:

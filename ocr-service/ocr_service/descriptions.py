@@ -10,6 +10,7 @@ from ocr_service.params import DocumentParams
 from ocr_service.results import MEDIA_TYPES
 
 LOG = answers("text/event-stream", description="The log as it grows")
+IMAGE = answers("image/jpeg")
 FILE = answers(*(kind.split(";")[0] for kind in MEDIA_TYPES.values()))
 
 

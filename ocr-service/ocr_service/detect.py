@@ -1,23 +1,35 @@
-"""All the text of one picture: an engine looks at it, in windows where it is large; one list in reading order."""
+"""All the text of one picture, the right way up if that is asked for, as one list in reading order."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cleanplate.contract.geometry import Box, Point, Polygon, area, bounds, clip_polygon
-from cleanplate.contract.messages import BoxModel, DetectedRegion, Detection
-from ocr_service.engines import Line, ReadOptions, TextEngine
-from ocr_service.tiles import LONGEST_STRIP_PX, Window, is_strip, merge, plan, shift
+from cleanplate.contract.messages import BoxModel, DetectedRegion, DetectedWord, Detection
+from ocr_service.engines import Line, ReadOptions, RemoteEngine, TextEngine
+from ocr_service.looks import look, look_once
+from ocr_service.orientation import quarter_turns, turned_back
+from ocr_service.words import whole
 
-_SMALLEST_SIDE = 32  # what a detector needs
 _SAME_ROW = 0.5  # of the greater of two heights: so much overlap makes a row
 _RUNS_DOWN = 1.5  # height over width from which engines take a line as turned by 90 degrees
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was read on a page: lines in reading order, in pixels of the page as it was given.
+
+    To be upright it had to be turned by 90 degrees `quarter_turns` times, against the clock.
+    """
+
+    lines: list[Line]
+    quarter_turns: int = 0
 
 
 def detect(
@@ -39,6 +51,13 @@ def detect(
     """
     start = time.perf_counter()
     lines = read_lines(rgb, engine, options or ReadOptions(), tiled=tiled)
+    return detection(rgb, lines, engine, start)
+
+
+def detection(
+    rgb: NDArray[np.uint8], lines: Sequence[Line], engine: TextEngine | RemoteEngine, start: float
+) -> Detection:
+    """Return what was read in a picture; `start` is when that began, by the performance counter."""
     read_s = time.perf_counter() - start
     height, width = rgb.shape[:2]
     regions = [region(line, f"r{i}") for i, line in enumerate(lines, 1)]
@@ -50,11 +69,25 @@ def detect(
 
 def read_lines(rgb: NDArray[np.uint8], engine: TextEngine, options: ReadOptions, *, tiled: bool = True) -> list[Line]:
     """Return the lines themselves, with words where `options.word_boxes` asks for them; see `detect`."""
-    height, width = rgb.shape[:2]
-    windows = plan(width, height) if tiled else [Window(0, 0, width, height, whole=True)]
-    found = [(window, _read(rgb, window, engine, _fitted(options, window) if tiled else options)) for window in windows]
-    lines = merge(found, width, height) if len(found) > 1 else found[0][1]
-    inside = [replace(line, polygon=clip_polygon(line.polygon, width, height)) for line in lines]
+    return read_page(rgb, engine, options, tiled=tiled).lines
+
+
+def read_page(rgb: NDArray[np.uint8], engine: TextEngine, options: ReadOptions, *, tiled: bool = True) -> Reading:
+    """Return the lines and, with `options.doc_orientation`, how the page lay; see `detect`."""
+    turns = quarter_turns(rgb, engine, options) if options.doc_orientation else 0
+    upright = np.rot90(rgb, turns)
+    height, width = upright.shape[:2]
+    lines = (look if tiled else look_once)(upright, engine, replace(options, doc_orientation=False))
+    ordered = in_order(lines, width, height)
+    return Reading([turned_back(line, turns, *rgb.shape[1::-1]) for line in ordered], turns)
+
+
+def in_order(lines: Sequence[Line], width: int, height: int) -> list[Line]:
+    """Return what of the lines is inside a picture of this size, in reading order."""
+    inside = [
+        replace(line, polygon=clip_polygon(line.polygon, width, height), words=whole(line.words, line.text))
+        for line in lines
+    ]
     return reading_order([line for line in inside if len(line.polygon) >= 4 and area(line.polygon) > 0])
 
 
@@ -68,6 +101,7 @@ def region(line: Line, id: str) -> DetectedRegion:
         text=line.text,
         score=min(max(line.score, 0.0), 1.0),
         angle=_angle(line),
+        words=[DetectedWord(polygon=list(word.polygon), text=word.text) for word in line.words] or None,
     )
 
 
@@ -84,25 +118,6 @@ def reading_order(lines: Sequence[Line]) -> list[Line]:
         else:
             row.append((box, line))
     return [line for row in rows for _, line in sorted(row, key=lambda placed: placed[0].x)]
-
-
-def _fitted(options: ReadOptions, window: Window) -> ReadOptions:
-    """Lift the limit so that a window or a strip is read as large as it is; the whole of a large picture is not."""
-    longest = max(window.width, window.height)
-    if (window.whole and not is_strip(window.width, window.height)) or longest > LONGEST_STRIP_PX:
-        return options
-    if options.det_limit_type == "min" or longest <= options.det_limit_side_len:
-        return options
-    return replace(options, det_limit_side_len=longest)
-
-
-def _read(rgb: NDArray[np.uint8], window: Window, engine: TextEngine, options: ReadOptions) -> list[Line]:
-    """Read one window, a small one filled up to what a detector needs; lines in pixels of the whole picture."""
-    part = rgb[window.y : window.y + window.height, window.x : window.x + window.width]
-    missing = [(0, max(0, _SMALLEST_SIDE - side)) for side in part.shape[:2]]
-    if any(after for _, after in missing):
-        part = np.pad(part, [*missing, (0, 0)], mode="edge")
-    return [shift(line, window.x, window.y) for line in engine.read(np.ascontiguousarray(part), options)]
 
 
 def _middle(box: Box) -> float:

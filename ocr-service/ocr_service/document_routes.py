@@ -17,8 +17,8 @@ from cleanplate.runtime.feeds import feed_job
 from cleanplate.runtime.images import from_base64
 from cleanplate.runtime.jobs import Job
 from cleanplate.runtime.streams import cursor, sse
-from ocr_service.descriptions import FILE, LOG, batch_body, document_body
-from ocr_service.intake import FIELD, Intake, read_document, read_params, the_file
+from ocr_service.descriptions import FILE, IMAGE, LOG, batch_body, document_body
+from ocr_service.intake import FIELD, Intake, check_params, read_document, read_params, the_file
 from ocr_service.kept import DOCUMENT, KIND
 from ocr_service.params import DocumentParams
 from ocr_service.parts import Parts
@@ -30,6 +30,7 @@ BATCH_LIMIT = 20
 After = Annotated[int, Query(ge=0, le=2**53)]
 Key = Annotated[str | None, Header()]
 Wait = Annotated[float, Query(ge=0, le=WAIT_LIMIT_S)]
+ImageName = Annotated[str, Path(pattern=r"^page-\d{6}-\d{1,3}\.jpg$", examples=["page-000001-1.jpg"])]
 PageNumber = Annotated[int, Path(ge=1, le=10**6)]
 
 
@@ -49,6 +50,7 @@ class DocumentRoutes:
         add("/jobs/{job_id}/cancel", self.cancel, methods=["POST"])
         add("/jobs/{job_id}/events", self.events, methods=["GET"], response_class=StreamingResponse, responses=LOG)
         add("/jobs/{job_id}/pages/{page}", self.page, methods=["GET"], response_class=Response, responses=FILE)
+        add("/jobs/{job_id}/images/{name}", self.image, methods=["GET"], response_class=Response, responses=IMAGE)
         add("/jobs/{job_id}/result", self.result, methods=["GET"], response_class=Response, responses=FILE)
         self.router.add_api_websocket_route("/jobs/{job_id}/ws", self.socket)
 
@@ -111,12 +113,17 @@ class DocumentRoutes:
         data = await self._results.page(await self._job(job_id, owner), page, format)
         return Response(data, media_type=MEDIA_TYPES[format])
 
+    async def image(self, job_id: str, name: ImageName, owner: Owner) -> Response:
+        """Return a picture that was cut out of a page, as soon as that is done."""
+        return Response(await self._results.image(await self._job(job_id, owner), name), media_type="image/jpeg")
+
     async def result(self, job_id: str, owner: Owner, format: Annotated[Format, Query()] = "json") -> StreamingResponse:
         """Return what was read on all pages: their layout, Markdown or text, or the searchable PDF."""
         pieces = await self._results.whole(await self._job(job_id, owner), format)
         return StreamingResponse(pieces, media_type=MEDIA_TYPES[format])
 
     async def _submit(self, file: File, params: DocumentParams, owner: str, key: str | None) -> Job:
+        check_params(params, self._parts.readers)
         url = params.callback_url
         if url is not None:
             self._parts.outbound.check(str(url), "callback_url")

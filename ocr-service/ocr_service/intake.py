@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cleanplate.contract.problems import EngineUnavailable, Invalid, TooLarge
+from cleanplate.contract.problems import Invalid, TooLarge
 from cleanplate.runtime import idempotency
 from cleanplate.runtime.bodies import File, Upload
 from cleanplate.runtime.jobs import NewJob
-from ocr_service.engines import usable
 from ocr_service.kept import KIND
 from ocr_service.pages import PageLimits, choose
 from ocr_service.params import DocumentParams
+from ocr_service.readers import DESCRIBER, Readers
 
 FIELD = "file"
 
@@ -44,15 +44,28 @@ def read_params(fields: Mapping[str, Any]) -> DocumentParams:
     """Return what is asked for.
 
     Raises:
-        Invalid: a field is unknown or out of range, or there is no such engine.
-        EngineUnavailable: the engine cannot be used here.
+        Invalid: a field is unknown or out of range.
     """
-    params = DocumentParams.model_validate({name: value for name, value in fields.items() if name != FIELD})
+    return DocumentParams.model_validate({name: value for name, value in fields.items() if name != FIELD})
+
+
+def check_params(params: DocumentParams, readers: Readers) -> None:
+    """Refuse what cannot be done with the engine that is asked for.
+
+    Raises:
+        Invalid: there is no such engine, or it cannot do this.
+        EngineUnavailable: it cannot be used here.
+    """
     if params.engine is not None:
-        able, reason = usable(params.engine)
-        if not able:
-            raise EngineUnavailable(f"{params.engine} cannot be used here: {reason}", field="engine")
-    return params
+        readers.check(params.engine)
+    writes = readers.can(params.engine, "markdown")
+    if params.searchable_pdf and writes:
+        raise Invalid("this engine does not say where the lines are", field="searchable_pdf")
+    if params.describe_images:
+        if writes and not readers.can(params.engine, "pictures"):
+            raise Invalid("this engine does not say where the pictures are", field="describe_images")
+        if reason := readers.missing(DESCRIBER):
+            raise Invalid(f"needs the engine {DESCRIBER}: {reason}", field="describe_images")
 
 
 def read_document(data: bytes, name: str, params: DocumentParams, limits: PageLimits) -> Intake:

@@ -25,6 +25,8 @@ async def keep(run: Run, page: dict[str, Any]) -> None:
     total, done = len(run.job.params["pages"]), run.job.checkpoint.get("done", 0) + 1
     failed = list(run.job.checkpoint.get("failed", []))
     told = {"page": page["page"], "pages": total, "done": done, "lines": len(page["regions"])}
+    if page.get("warnings"):
+        told["warnings"] = page["warnings"]
     if "error" in page:
         failed.append({"page": page["page"], **page["error"]})
         told["error"] = page["error"]

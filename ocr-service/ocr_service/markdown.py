@@ -1,4 +1,7 @@
-"""Blocks → Markdown and plain text. Pure. What a page says stays text: nothing of it becomes markup."""
+"""Blocks → Markdown and plain text. Pure. What a page says stays text: nothing of it becomes markup.
+
+The exception is what an engine writes as Markdown itself.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ def markdown(blocks: Sequence[Block]) -> str:
 
 def plain(blocks: Sequence[Block]) -> str:
     """Return the blocks as text with an empty line between them."""
-    told = [f"{block.marker} {block.text}" if block.kind == "item" else block.text for block in blocks]
+    told = [f"{block.marker} {block.text}" if block.kind == "item" else block.text for block in blocks if block.text]
     return "\n\n".join(told) + ("\n" if told else "")
 
 
@@ -36,6 +39,10 @@ def _block(block: Block) -> str:
         return _table(block.rows)
     if block.kind == "heading":
         return f"{'#' * block.level} {escaped(block.text)}"
+    if block.kind == "markdown":
+        return block.text
+    if block.kind == "picture":
+        return f"![{escaped(block.text)}](images/{block.image})"
     if block.kind == "item":
         number = block.marker.rstrip(".)")
         return f"{number + '.' if number.isdigit() else '-'} {_started(block.text)}"

@@ -10,11 +10,9 @@ from numpy.typing import NDArray
 
 from cleanplate.contract.problems import Problem
 from cleanplate.runtime.images import PAGES_COUNTED, PictureLimits, decode, probe
-from cleanplate.runtime.pdf.documents import chosen_pages
+from cleanplate.runtime.pdf.documents import chosen_pages, is_pdf
 from cleanplate.runtime.pdf.ranges import check_count, page_numbers
 from cleanplate.runtime.pdf.renderer import PdfRenderer
-
-_PDF_HEADER_WITHIN = 1024  # bytes; PDF 1.7, appendix H: readers accept a header that begins so late
 
 
 @dataclass(frozen=True)
@@ -61,11 +59,6 @@ class Frames:
 
     def close(self) -> None:
         self._data = b""
-
-
-def is_pdf(data: bytes) -> bool:
-    """Say whether the file is to be read as a PDF."""
-    return b"%PDF-" in data[:_PDF_HEADER_WITHIN]
 
 
 def choose(data: bytes, ranges: str | None, limits: PageLimits) -> list[int]:

@@ -11,8 +11,8 @@ from ocr_service.engines import ReadOptions
 _OPTIONS = {field.name for field in fields(ReadOptions)}
 
 
-class DetectParams(BaseModel):
-    """What /v1/detect takes beside the picture."""
+class ReadParams(BaseModel):
+    """How a picture or a page is read."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
@@ -23,16 +23,24 @@ class DetectParams(BaseModel):
     det_box_thresh: float = Field(ReadOptions.det_box_thresh, ge=0.01, le=1)
     det_unclip_ratio: float = Field(ReadOptions.det_unclip_ratio, ge=0.1, le=10)
     rec_score_thresh: float = Field(ReadOptions.rec_score_thresh, ge=0, le=1)
-    textline_orientation: bool = False
+    textline_orientation: bool = Field(False, description="find lines that are upside down")
+    word_boxes: bool = Field(False, description="give each region its words")
 
     def options(self) -> ReadOptions:
         """Return what the engine is told."""
         return ReadOptions(**self.model_dump(include=_OPTIONS))
 
 
-class DocumentParams(DetectParams):
+class DetectParams(ReadParams):
+    """What /v1/detect takes beside the picture."""
+
+    doc_orientation: bool = Field(False, description="find out which way up the picture is, and read it that way")
+
+
+class DocumentParams(ReadParams):
     """What /v1/documents takes beside the document."""
 
     page_ranges: str | None = Field(None, max_length=1000, description="such as 1-3,7; null: all")
     searchable_pdf: bool = Field(False, description="also make a PDF with an invisible text layer")
+    describe_images: bool = Field(False, description="let the engine openai say what each picture on a page shows")
     callback_url: AnyHttpUrl | None = Field(None, description="is told how the job ended")

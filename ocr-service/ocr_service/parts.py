@@ -10,15 +10,14 @@ from cleanplate.runtime.images import decode
 from cleanplate.runtime.lane import Lane
 from cleanplate.runtime.links import Links
 from cleanplate.runtime.outbound import Outbound
-from ocr_service.detect import detect
-from ocr_service.engines import ReadOptions, TextEngine
+from ocr_service.engines import ReadOptions
 from ocr_service.readers import Readers
 from ocr_service.settings import OcrSettings
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What the routes work with."""
+    """What the routes work with. Pages of documents are rendered in `rendering`, those a client waits for apart."""
 
     settings: OcrSettings
     readers: Readers
@@ -27,15 +26,13 @@ class Parts:
     promises: Board
     links: Links
     rendering: Lane
+    sheets: Lane
 
     async def detect(self, image: bytes, engine: str | None, options: ReadOptions) -> Detection:
-        """Decode a picture and read it, both in the engine's lane."""
-
-        def work(copy: TextEngine) -> Detection:
-            return detect(decode(image, self.settings.picture_limits()).over(), copy, options)
-
+        """Decode a picture and read it, when it is its turn."""
         reader = await self.readers.get(engine)
-        return await reader.run(work, self.settings.request_timeout_s)
+        limits = self.settings.picture_limits()
+        return await reader.detect(lambda: decode(image, limits).over(), options, self.settings.request_timeout_s)
 
     async def store_answers(self) -> str:
         """Return that the store answers, or raise what it raises."""

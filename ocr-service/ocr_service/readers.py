@@ -1,65 +1,117 @@
-"""The loaded engines: copies of the service's own from the start, one of another when a request names it."""
+"""The loaded engines: copies of the service's own from the start, one of another when a request names it.
+
+An engine that is asked over the network has no copies; see `Flights`.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import queue
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar, cast
 
+import numpy as np
+from numpy.typing import NDArray
+
+from cleanplate.contract.messages import Detection
 from cleanplate.contract.problems import EngineUnavailable
 from cleanplate.runtime.lane import Lane
-from ocr_service.engines import ENGINES, TextEngine, load, usable
+from ocr_service.detect import Reading, detect, read_page
+from ocr_service.engines import (
+    ENGINES,
+    EngineOptions,
+    PageEngine,
+    PageText,
+    ReadOptions,
+    RemoteEngine,
+    TextEngine,
+    load,
+    usable,
+)
+from ocr_service.flights import Flights
+from ocr_service.gates import check_gpu
+from ocr_service.stock import Stock
 
 log = logging.getLogger(__name__)
+RGB = NDArray[np.uint8]
 T = TypeVar("T")
+Loader = Callable[..., TextEngine | RemoteEngine]
+
+DESCRIBER = "openai"
+LONGEST_NAP_S = 15.0
 
 
-class Reader:
-    """Copies of one engine, and a lane with a thread for each."""
+class Reader(Protocol):
+    """A loaded engine. Pictures are taken and looked at off the event loop.
 
-    def __init__(self, name: str, copies: int, queue_limit: int, loader: Callable[[], TextEngine]):
+    Of a document `pages_at_once` pages are under way. Every call raises EngineBusy when too many wait, TimedOut after
+    `timeout_s`, and what the engine raises.
+    """
+
+    engine: str
+    model: str
+    at_once: int
+    pages_at_once: int
+
+    async def detect(self, take: Callable[[], RGB], options: ReadOptions, timeout_s: float) -> Detection:
+        """Read the picture that `take` returns."""
+
+    async def page(self, take: Callable[[], RGB], options: ReadOptions, timeout_s: float) -> PageText:
+        """Read a page, with an engine that gives Markdown."""
+
+    async def each(
+        self,
+        pages: Callable[[], Iterable[RGB]],
+        see: Callable[[RGB, Reading], T],
+        options: ReadOptions,
+        timeout_s: float,
+    ) -> list[T]:
+        """Read one picture after the other, and return what `see` makes of each."""
+
+    async def close(self) -> None:
+        """Let running calls end, and let go of the engine."""
+
+
+class Copies:
+    """Copies of one engine, and a lane with a thread for each; see `Reader`."""
+
+    def __init__(self, name: str, first: TextEngine, copies: int, queue_limit: int, loader: Loader):
         self.lane = Lane(f"ocr-{name}", copies, queue_limit)
-        self._copies = copies
-        self._loader = loader
-        self._free: queue.SimpleQueue[TextEngine] = queue.SimpleQueue()
+        self.engine, self.model = first.name, first.model
+        self.at_once, self.pages_at_once = copies, 1
+        self.stock = Stock(first, copies, lambda: cast(TextEngine, loader()))
 
-    def start(self) -> None:
-        """Load and warm all copies. Blocking."""
-        first = self._loader()  # alone: importing the same library in two threads at once is not safe
-        with ThreadPoolExecutor(self._copies) as pool:
-            made = [pool.submit(_warm, first), *(pool.submit(self._make) for _ in range(self._copies - 1))]
-            for copy in made:
-                self._free.put(copy.result())
+    async def detect(self, take: Callable[[], RGB], options: ReadOptions, timeout_s: float) -> Detection:
+        return await self._run(lambda engine: detect(take(), engine, options), timeout_s)
 
-    async def run(self, work: Callable[[TextEngine], T], timeout_s: float) -> T:
+    async def page(self, take: Callable[[], RGB], options: ReadOptions, timeout_s: float) -> PageText:
+        return await self._run(lambda engine: cast(PageEngine, engine).page(take(), options), timeout_s)
+
+    async def each(
+        self,
+        pages: Callable[[], Iterable[RGB]],
+        see: Callable[[RGB, Reading], T],
+        options: ReadOptions,
+        timeout_s: float,
+    ) -> list[T]:
+        def work(engine: TextEngine) -> list[T]:
+            return [see(page, read_page(page, engine, options)) for page in pages()]
+
+        return await self._run(work, timeout_s)
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self.lane.close)
+        await asyncio.to_thread(self.stock.unload)
+
+    async def _run(self, work: Callable[[TextEngine], T], timeout_s: float) -> T:
         """Do work with a copy of the engine that nobody else uses meanwhile; see `Lane.run`."""
         return await self.lane.run(lambda: self._with_engine(work), timeout_s)
 
-    def close(self) -> None:
-        """Let running work end, then let go of all copies. Blocking."""
-        self.lane.close()
-        while not self._free.empty():
-            self._free.get().close()
-
-    def _make(self) -> TextEngine:
-        return _warm(self._loader())
-
     def _with_engine(self, work: Callable[[TextEngine], T]) -> T:
-        engine = self._free.get()
-        try:
+        with self.stock.lent() as engine:
             return work(engine)
-        finally:
-            self._free.put(engine)
-
-
-def _warm(engine: TextEngine) -> TextEngine:
-    engine.warm_up()
-    return engine
 
 
 class Readers:
@@ -73,7 +125,9 @@ class Readers:
         queue_limit: int,
         threads: int,
         cache: Path | None,
-        loader: Callable[..., TextEngine] = load,
+        options: EngineOptions | None = None,
+        gpu_min_free_gb: float = 0.0,
+        loader: Loader = load,
     ):
         self.own = own
         self.state = "loading"
@@ -81,8 +135,10 @@ class Readers:
         self._queue_limit = queue_limit
         self._threads = threads
         self._cache = cache
+        self._options = options or EngineOptions()
+        self._gpu_min_free_gb = gpu_min_free_gb
         self._loader = loader
-        self._readers: dict[str, Reader] = {}
+        self._readers: dict[str, Copies | Flights] = {}
         self._adding = asyncio.Lock()
 
     async def start(self) -> None:
@@ -94,7 +150,26 @@ class Readers:
             raise
         self.state = "ready"
 
-    async def get(self, name: str | None) -> Reader:
+    def check(self, name: str) -> None:
+        """Refuse an engine that cannot be used here.
+
+        Raises:
+            Invalid: there is no such engine.
+            EngineUnavailable: it cannot be used here.
+        """
+        if reason := self.missing(name):
+            raise EngineUnavailable(f"{name} cannot be used here: {reason}", field="engine")
+
+    def missing(self, name: str) -> str:
+        """Return why an engine cannot be used here; empty if it can. Raises Invalid: there is no such engine."""
+        return "" if name in self._readers else usable(name, self._options)[1]
+
+    def can(self, name: str | None, what: str) -> bool:
+        """Say whether an engine, the service's own by default, can do something; see `EngineEntry.can`."""
+        entry = ENGINES.get(name or self.own)
+        return entry is not None and what in entry.can
+
+    async def get(self, name: str | None) -> Copies | Flights:
         """Return the reader of an engine, loading it if need be.
 
         Raises:
@@ -103,44 +178,73 @@ class Readers:
         """
         name = name or self.own
         if name not in self._readers:
-            able, reason = usable(name)
-            if not able:
-                raise EngineUnavailable(f"{name} cannot be used here: {reason}")
+            self.check(name)
             if self.state != "ready":
                 raise EngineUnavailable(f"the engine is {self.state}", retry_after_s=2)
             await self._add(name, 1)
         return self._readers[name]
 
-    def lanes(self) -> list[Lane]:
-        """Return the lanes of all loaded engines."""
-        return [reader.lane for reader in self._readers.values()]
+    async def describe(self, rgb: RGB, timeout_s: float) -> str:
+        """Say what a picture shows; see `Describer`."""
+        reader = await self.get(DESCRIBER)
+        assert isinstance(reader, Flights)
+        return await reader.describe(rgb, timeout_s)
+
+    def lanes(self) -> list[Lane | Flights]:
+        """Return what has a queue, of all loaded engines."""
+        return [reader if isinstance(reader, Flights) else reader.lane for reader in self._readers.values()]
+
+    def stocks(self) -> list[Stock]:
+        """Return the copies of each engine that was loaded, whatever has become of them."""
+        return [reader.stock for reader in self._readers.values() if isinstance(reader, Copies)]
+
+    async def watch(self, idle_s: float) -> None:
+        """Let go of each engine that nobody has called for so long, until cancelled; the next call loads it again."""
+        while True:
+            await asyncio.sleep(min(idle_s / 4, LONGEST_NAP_S))
+            for stock in self.stocks():
+                await asyncio.to_thread(stock.unload, idle_s)
 
     def view(self) -> list[dict[str, object]]:
         """Return for every engine whether it can be used here, and why not."""
         views = []
         for name, entry in ENGINES.items():
-            able, reason = usable(name)
-            loaded = name in self._readers
-            views.append({"name": name, "usable": able, "reason": reason, "about": entry.about, "loaded": loaded})
+            able, reason = usable(name, self._options)
+            view = {"name": name, "usable": able, "reason": reason, "about": entry.about, "can": sorted(entry.can)}
+            views.append({**view, "loaded": self._loaded(name)})
         return views
 
     async def ready(self) -> str:
         """Return which engine is ready. Raises EngineUnavailable while it is not."""
         if self.state != "ready":
             raise EngineUnavailable(f"the engine {self.own} is {self.state}")
-        return f"{self.own}, {self._copies} copies"
+        return f"{self.own}, {self._readers[self.own].at_once} at once"
 
-    def close(self) -> None:
-        """Let go of all engines. Blocking."""
+    async def close(self) -> None:
+        """Let go of all engines."""
         for reader in self._readers.values():
-            reader.close()
+            await reader.close()
+
+    def _loaded(self, name: str) -> bool:
+        reader = self._readers.get(name)
+        return reader is not None and (isinstance(reader, Flights) or reader.stock.loaded)
+
+    def _load(self, name: str) -> TextEngine | RemoteEngine:
+        check_gpu(name, self._options, self._gpu_min_free_gb)
+        return self._loader(name, threads=self._threads, cache=self._cache, options=self._options)
 
     async def _add(self, name: str, copies: int) -> None:
         async with self._adding:
             if name in self._readers:
                 return
-            loader = partial(self._loader, name, threads=self._threads, cache=self._cache)
-            reader = Reader(name, copies, self._queue_limit, loader)
-            await asyncio.to_thread(reader.start)
+            loader = partial(self._load, name)
+            engine = await asyncio.to_thread(loader)  # alone: to import a library in two threads at once is not safe
+            reader: Copies | Flights
+            if isinstance(engine, RemoteEngine):
+                reader = Flights(engine, self._queue_limit)
+            else:
+                most = ENGINES[name].most_copies if name in ENGINES else copies
+                reader = Copies(name, engine, min(copies, most), self._queue_limit, loader)
+                await asyncio.to_thread(reader.stock.load)
             self._readers[name] = reader
-            log.info("engine %s is warm, %d copies", name, copies)
+            log.info("engine %s is warm, %d at once", name, reader.at_once)

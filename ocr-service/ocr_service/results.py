@@ -6,9 +6,10 @@ import json
 from collections.abc import AsyncIterator
 from typing import Literal
 
-from cleanplate.contract.problems import Invalid, NotReady
+from cleanplate.contract.problems import Invalid, NotFound, NotReady
 from cleanplate.runtime.board import Board
 from cleanplate.runtime.jobs import Job, State
+from ocr_service.figures import page_of
 from ocr_service.kept import SEARCHABLE, page_file
 
 PageFormat = Literal["json", "md", "txt"]
@@ -45,6 +46,13 @@ class Results:
             raise NotReady(f"page {number} is not read yet; the job is {job.state.value}", state=job.state.value)
         data = await self._board.call(self._board.files.get, job.id, page_file(number))
         return data if form == "json" else str(json.loads(data)[_MEMBERS[form]]).encode()
+
+    async def image(self, job: Job, name: str) -> bytes:
+        """Return a picture that was cut out of a page; raises what `page` does for that one, and NotFound."""
+        page = json.loads(await self.page(job, page_of(name), "json"))
+        if not any(block.get("image") == name for block in page["blocks"]):
+            raise NotFound(f"page {page['page']} has no picture {name}")
+        return await self._board.call(self._board.files.get, job.id, name)
 
     async def whole(self, job: Job, form: Format) -> AsyncIterator[bytes]:
         """Return the pieces of the whole result, the first of them at hand.

@@ -34,7 +34,8 @@ class Routes:
     def __init__(self, parts: Parts):
         self._parts = parts
         self.router = APIRouter(prefix="/v1", tags=["ocr"])
-        self.router.add_api_route("/detect", self.detect, methods=["POST"], openapi_extra=_body())
+        plain: dict[str, Any] = {"response_model_exclude_none": True}  # no words that nobody asked for
+        self.router.add_api_route("/detect", self.detect, methods=["POST"], openapi_extra=_body(), **plain)
         self.router.add_api_route("/engines", self.engines, methods=["GET"])
 
     async def detect(self, request: Request, owner: Owner) -> Detection:

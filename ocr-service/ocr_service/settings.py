@@ -8,14 +8,15 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from cleanplate.runtime.settings import JobSettings
+from ocr_service.engine_settings import EngineSettings
 from ocr_service.engines import DEFAULT
 from ocr_service.pages import PageLimits
+from ocr_service.wires.dsocr.settings import DsocrSettings
 
 PREFIXES = ("OCR_",)
 
 
-class OcrSettings(JobSettings):
+class OcrSettings(DsocrSettings, EngineSettings):
     """Settings of the ocr-service."""
 
     model_config = SettingsConfigDict(env_prefix="OCR_")
@@ -30,6 +31,15 @@ class OcrSettings(JobSettings):
     fetch_timeout_s: float = Field(30.0, gt=0, description="Longest time to fetch an input by its URL.")
     max_pages: int = Field(100, ge=1, description="Pages of one document that are read.")
     page_timeout_s: float = Field(120.0, gt=0, description="Longest time to render or to read one page of a job.")
+    task_timeout_s: float = Field(
+        14_400.0, gt=0, description="Longest time for a document; one that takes longer fails, what was read is kept."
+    )
+    idle_unload_s: float = Field(
+        0.0, ge=0, description="Engines that nobody has called for so many seconds are let go; 0: never."
+    )
+    gpu_min_free_gb: float = Field(
+        0.0, ge=0, description="Free memory a GPU must have for an engine to be loaded on it, in GB; 0: not checked."
+    )
     pdf_dpi: int = Field(200, ge=18, le=1200, description="Pixels per inch at which PDF pages are rendered.")
 
     def lane_count(self) -> int:

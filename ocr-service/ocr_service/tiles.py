@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
+from statistics import fmean
 
-from cleanplate.contract.geometry import Box, bounds
-from ocr_service.engines import Line
+from cleanplate.contract.geometry import Box, Point, bounds
+from ocr_service.engines import Line, Word
 
 LONGEST_WHOLE_PX = 2400
 ASPECT_STRIP = 3.0
@@ -20,6 +22,8 @@ _SAME = 0.5  # intersection over union
 _COVERED = 0.6  # share of a line that lines already taken cover
 _EDGE = 0.25  # of its height: so near to an inner edge a line may go on behind it
 _SAME_ROW = 0.6  # of the lower of the two heights
+_LESS_SURE = 0.1  # of scores
+_MATCH, _SLACK = 2, 2  # letters
 
 
 @dataclass(frozen=True)
@@ -42,8 +46,13 @@ def plan(width: int, height: int) -> list[Window]:
     few = width * height <= STRIP_AREA_PX and max(width, height) <= LONGEST_STRIP_PX
     if few if is_strip(width, height) else max(width, height) <= LONGEST_WHOLE_PX:
         return [whole]
+    return [whole, *cut(width, height)]
+
+
+def cut(width: int, height: int) -> list[Window]:
+    """Return windows small enough to be read unscaled that cover a picture, each overlapping those beside it."""
     spans = [(x, y) for y in _spans(height) for x in _spans(width)]
-    return [whole, *(Window(x, y, across, down) for (x, across), (y, down) in spans)]
+    return [Window(x, y, across, down) for (x, across), (y, down) in spans]
 
 
 def is_strip(width: int, height: int) -> bool:
@@ -53,8 +62,13 @@ def is_strip(width: int, height: int) -> bool:
 
 def shift(line: Line, x: float, y: float) -> Line:
     """Return the line in a picture whose origin lies (x, y) further to the left and top."""
-    words = tuple(replace(word, polygon=tuple((px + x, py + y) for px, py in word.polygon)) for word in line.words)
-    return replace(line, polygon=tuple((px + x, py + y) for px, py in line.polygon), words=words)
+    return mapped(line, lambda point: (point[0] + x, point[1] + y))
+
+
+def mapped(line: Line, place: Callable[[Point], Point]) -> Line:
+    """Return the line and its words in another picture, where `place` says a point is."""
+    words = tuple(replace(word, polygon=tuple(map(place, word.polygon))) for word in line.words)
+    return replace(line, polygon=tuple(map(place, line.polygon)), words=words)
 
 
 def merge(found: Iterable[tuple[Window, Sequence[Line]]], width: int, height: int) -> list[Line]:
@@ -79,14 +93,21 @@ def merge(found: Iterable[tuple[Window, Sequence[Line]]], width: int, height: in
     for one in sorted(inside, key=lambda one: -one.box.area):
         if not _is_known(one.box, taken):
             taken.append(one)
-    for one in wholes:
-        if not _is_known(one.box, taken):
-            taken = [other for other in taken if _covered(other.box, [one]) < _COVERED] + [one]
+    taken = _added(wholes, taken)
     joined: list[_Found] = []
     for one in sorted(pieces, key=lambda one: (one.box.x, one.box.y)):
         if not _is_known(one.box, taken):
             _join(one, joined)
     return [one.line for one in taken + joined]
+
+
+def add(lines: Sequence[Line], more: Iterable[Line], window: Window, width: int, height: int) -> list[Line]:
+    """Return the lines, and of those that a closer look through the window showed what is not among them.
+
+    A line of which only pieces were known replaces these; what the window's edge cuts off is left out.
+    """
+    inside = [one for one in map(_Found.of, more) if not _is_cut(one.box, window, width, height)]
+    return [one.line for one in _added(inside, [_Found.of(line) for line in lines])]
 
 
 @dataclass(frozen=True)
@@ -124,6 +145,17 @@ def _is_known(box: Box, taken: Sequence[_Found]) -> bool:
     return any(_iou(box, one.box) > _SAME for one in others) or _covered(box, others) >= _COVERED
 
 
+def _added(more: Iterable[_Found], taken: list[_Found]) -> list[_Found]:
+    """Add what is not known; what it covers gives way, unless that was read much more surely."""
+    for one in more:
+        if _is_known(one.box, taken):
+            continue
+        inside = [other.line.score for other in taken if _covered(other.box, [one]) >= _COVERED]
+        if not inside or one.line.score >= fmean(inside) - _LESS_SURE:
+            taken = [other for other in taken if _covered(other.box, [one]) < _COVERED] + [one]
+    return taken
+
+
 def _iou(a: Box, b: Box) -> float:
     shared = a.shared(b)
     return shared / (a.area + b.area - shared) if shared else 0.0
@@ -136,10 +168,10 @@ def _covered(box: Box, others: Sequence[_Found]) -> float:
 def _join(piece: _Found, joined: list[_Found]) -> None:
     """Add a piece to the line that it goes on with, or as a line of its own."""
     for i, one in enumerate(joined):
-        if _iou(one.box, piece.box) > _SAME or _covered(piece.box, [one]) >= _COVERED:
-            return
         if _goes_on(one.box, piece.box):
             joined[i] = _together(one, piece)
+            return
+        if _iou(one.box, piece.box) > _SAME or _covered(piece.box, [one]) >= _COVERED:
             return
     joined.append(piece)
 
@@ -148,12 +180,18 @@ def _together(first: _Found, second: _Found) -> _Found:
     a, b = first.line, second.line
     text, score = _one_text(first, second), min(a.score, b.score)
     polygon = first.box.union(second.box).polygon()
-    return _Found.of(replace(a, polygon=polygon, text=text, score=score, words=a.words + b.words))
+    new = tuple(word for word in b.words if not _middle_in(word, first.box))
+    return _Found.of(replace(a, polygon=polygon, text=text, score=score, words=a.words + new))
+
+
+def _middle_in(word: Word, box: Box) -> bool:
+    placed = bounds(word.polygon)
+    return box.overlaps(Box(placed.x + placed.width / 2, placed.y + placed.height / 2, 1e-6, 1e-6))
 
 
 def _goes_on(a: Box, b: Box) -> bool:
-    """Say whether b continues a along their length; both are pieces of lines that an edge cut."""
-    if not a.overlaps(b):
+    """Say whether b continues a along their length, further than it; both are pieces of lines that an edge cut."""
+    if not a.overlaps(b) or max(b.right - a.right, b.bottom - a.bottom) < _EDGE * min(b.width, b.height):
         return False
     across = min(a.bottom, b.bottom) - max(a.y, b.y) > _SAME_ROW * min(a.height, b.height)
     down = min(a.right, b.right) - max(a.x, b.x) > _SAME_ROW * min(a.width, b.width)
@@ -161,10 +199,17 @@ def _goes_on(a: Box, b: Box) -> bool:
 
 
 def _one_text(first: _Found, second: _Found) -> str:
-    """Put the texts together without what both show: the longest common end and start, else by the shared length."""
+    """Put the texts together without what both show: by the longest match there, else by the shared length.
+
+    Letters that the edges cut are read as others, so a match need not reach an end of either.
+    """
     one, other, a, b = first.line.text, second.line.text, first.box, second.box
-    for length in range(min(len(one), len(other)), 1, -1):
-        if one.endswith(other[:length]):
-            return one + other[length:]
-    shared = (a.right - b.x) / b.width if a.width > a.height else (a.bottom - b.y) / b.height
-    return one + other[round(len(other) * min(max(shared, 0.0), 1.0)) :]
+    across = a.width > a.height
+    shared_px = max(a.right - b.x if across else a.bottom - b.y, 0)
+    share_a, share_b = (min(shared_px / (box.width if across else box.height), 1) for box in (a, b))
+    begin = max(len(one) - math.ceil(share_a * len(one)) - _SLACK, 0)
+    end = min(math.ceil(share_b * len(other)) + _SLACK, len(other))
+    match = SequenceMatcher(None, one, other, autojunk=False).find_longest_match(begin, len(one), 0, end)
+    if match.size >= _MATCH:
+        return one[: match.a + match.size] + other[match.b + match.size :]
+    return one + other[round(len(other) * share_b) :]

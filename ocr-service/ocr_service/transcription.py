@@ -1,7 +1,8 @@
 """A document as a job: one page after the other is rendered, read and kept, and is there for its client at once.
 
-While a page is read the next is rendered; no more than these two are in memory. A page that fails is tried once more,
-then it is reported and the others go on. Each page that is done is a file, an event and a checkpoint, so that whoever
+While a page is read the next is rendered; no more than these two are in memory, unless the engine is asked over the
+network: then so many pages are under way as it takes at once. A page that fails is tried once more, then it is reported
+and the others go on. Each page that is done is a file, an event and a checkpoint, so that whoever
 takes the job over begins with the next.
 """
 
@@ -17,22 +18,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cleanplate.contract.problems import EngineBusy, EngineUnavailable, Internal, Malformed, Problem
+from cleanplate.contract.geometry import Box
+from cleanplate.contract.messages import Detection
+from cleanplate.contract.problems import EngineBusy, EngineUnavailable, Internal, Malformed, Problem, UpstreamFailed
 from cleanplate.runtime.lane import Lane
 from cleanplate.runtime.run import Run
 from ocr_service.ahead import Ahead
 from ocr_service.binding import bind
-from ocr_service.detect import detect
-from ocr_service.engines import TextEngine
+from ocr_service.figures import picture_boxes
+from ocr_service.illustration import illustrate
 from ocr_service.kept import DOCUMENT, keep
-from ocr_service.layout import failure, layout
+from ocr_service.layout import failure, layout, written
 from ocr_service.pages import PageLimits, Pages, open_pages
 from ocr_service.params import DocumentParams
-from ocr_service.readers import Readers
+from ocr_service.readers import Reader, Readers
 
 log = logging.getLogger(__name__)
 Take = Callable[[], Awaitable[NDArray[np.uint8]]]
+Render = Callable[[int], Awaitable[NDArray[np.uint8]]]
 
+BUSY_S = 2.0
 PAGE_DEATHS = 3  # a page at which so many workers in a row died is not tried again
 
 
@@ -68,9 +73,19 @@ class Transcriber:
         if run.job.crashes and indexes:  # alone, so that it is known which page it is that kills
             index = indexes.pop(0)
             await keep(run, await self._risky(run, index, partial(render, index), params))
+        many = (await self._reader(params)).pages_at_once
+        if many > 1:
+            async with Ahead(partial(self._anew, run, render, params), indexes, many) as read:
+                for _ in indexes:
+                    await keep(run, await read.take())
+            return
         async with Ahead(render, indexes) as ahead:
             for index in indexes:
                 await keep(run, await self._page(run, index, (ahead.take, partial(render, index)), params))
+
+    async def _anew(self, run: Run, render: Render, params: DocumentParams, index: int) -> dict[str, Any]:
+        """Read a page that nobody has rendered."""
+        return await self._page(run, index, (partial(render, index), partial(render, index)), params)
 
     async def _risky(self, run: Run, index: int, render: Take, params: DocumentParams) -> dict[str, Any]:
         """Read a page at which a worker died, unless too many have."""
@@ -85,7 +100,10 @@ class Transcriber:
             picture = None  # that of the try before is let go first
             try:
                 picture = await take()
-                return await self._seen(index, picture, params)
+                return await self._seen(run, index + 1, picture, params)
+            except UpstreamFailed as refusal:  # the engine has tried again itself
+                log.warning("page %d cannot be read: %s", index + 1, refusal.detail, extra={"job_id": run.job.id})
+                return failure(index + 1, refusal)
             except Exception as error:  # whatever it is, the other pages are not to suffer from it
                 log.warning("page %d cannot be read", index + 1, exc_info=error, extra={"job_id": run.job.id})
                 problem = error.with_traceback(None) if isinstance(error, Problem) else Internal()  # it holds pixels
@@ -94,15 +112,45 @@ class Transcriber:
     async def _render(self, pages: Pages, index: int) -> NDArray[np.uint8]:
         return await self.lane.run(partial(pages.picture, index), self.limits.call_s)
 
-    async def _seen(self, index: int, picture: NDArray[np.uint8], params: DocumentParams) -> dict[str, Any]:
-        def work(engine: TextEngine) -> dict[str, Any]:
-            return layout(index + 1, detect(picture, engine, params.options()))
+    async def _seen(self, run: Run, number: int, picture: NDArray[np.uint8], params: DocumentParams) -> dict[str, Any]:
+        while True:
+            reader = await self._reader(params)
+            try:
+                if self.readers.can(params.engine, "markdown"):
+                    return await self._written(run, number, picture, params, reader)
+                seen = await reader.detect(lambda: picture, params.options(), self.limits.page_s)
+            except EngineBusy as problem:  # no fault of the page
+                await asyncio.sleep(problem.retry_after_s or BUSY_S)
+                continue
+            texts = [Box(**region.box.model_dump()) for region in seen.regions]
+            boxes = await asyncio.to_thread(picture_boxes, picture, texts) if params.describe_images else []
+            told = await illustrate(run, number, picture, boxes, self._describe if params.describe_images else None)
+            return await asyncio.to_thread(layout, number, seen, *told)
 
+    async def _written(
+        self, run: Run, number: int, picture: NDArray[np.uint8], params: DocumentParams, reader: Reader
+    ) -> dict[str, Any]:
+        """Read a page with an engine that gives Markdown."""
+        page = await reader.page(lambda: picture, params.options(), self.limits.page_s)
+        boxes = [piece.box for piece in page.pieces if piece.kind == "picture" and piece.box is not None]
+        told = await illustrate(run, number, picture, boxes, self._describe if params.describe_images else None)
+        height, width = picture.shape[:2]
+        seen = Detection(width=width, height=height, engine=reader.engine, model=reader.model, regions=[])
+        return await asyncio.to_thread(written, number, seen, page, *told)
+
+    async def _describe(self, picture: NDArray[np.uint8]) -> str:
         while True:
             try:
-                reader = await self.readers.get(params.engine)
-                return await reader.run(work, self.limits.page_s)
-            except (EngineBusy, EngineUnavailable) as problem:  # no fault of the page
+                return await self.readers.describe(picture, self.limits.page_s)
+            except EngineBusy as problem:
+                await asyncio.sleep(problem.retry_after_s or BUSY_S)
+
+    async def _reader(self, params: DocumentParams) -> Reader:
+        """Return the engine that is asked for, when it is loaded."""
+        while True:
+            try:
+                return await self.readers.get(params.engine)
+            except EngineUnavailable as problem:
                 if problem.retry_after_s is None:
                     raise
                 await asyncio.sleep(problem.retry_after_s)

@@ -17,16 +17,19 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
+from typing import cast
 
 import psutil
 import requests
 from PIL import Image, ImageDraw, ImageFont
 
-from cleanplate.runtime.pdf.documents import pdf_pages
+from cleanplate.runtime.pdf.documents import PIXEL_LIMIT
+from cleanplate.runtime.pdf.renderer import PdfRenderer
 from ocr_service import engines
 from ocr_service.detect import detect
 
@@ -36,6 +39,7 @@ LINES = 12
 WORDS = ("quick", "brown", "fox", "jumps", "over", "lazy", "dog", "while", "seven", "wizards", "pack", "boxes")
 EARLY_PAGE = 20
 FLOOR_PAGES = 10
+PAGE_S = 120.0
 MB = 1_000_000
 
 
@@ -112,11 +116,12 @@ class Service:
 
 def floor_s(data: bytes, pages: int, dpi: int) -> float:
     """Return the seconds a page takes without a service."""
-    engine = engines.load(threads=1)
+    engine = cast(engines.TextEngine, engines.load(threads=1))
     engine.warm_up()
     start = time.perf_counter()
-    for _, picture in pdf_pages(data, dpi=dpi, ranges=f"1-{pages}"):
-        detect(picture, engine)
+    with closing(PdfRenderer(data, dpi, PAGE_S, PIXEL_LIMIT)) as document:
+        for index in range(pages):
+            detect(document.picture(index), engine)
     return (time.perf_counter() - start) / pages
 
 

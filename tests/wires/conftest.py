@@ -15,7 +15,8 @@ from inpaint_service.app import make_app
 from inpaint_service.engines import Inpainter, Params, load
 from inpaint_service.settings import InpaintSettings
 from ocr_service.app import make_app as make_ocr_app
-from ocr_service.engines import TextEngine
+from ocr_service.engines import RemoteEngine, TextEngine
+from ocr_service.engines import load as load_ocr
 from ocr_service.settings import OcrSettings
 from tests.wires.dark import DarkReader, GatedReader
 from tests.wires.serving import PATIENCE_S, Live
@@ -90,18 +91,24 @@ def inpaint(serve: Serve) -> Inpaint:
     return serve()
 
 
+def _loader(reader: TextEngine) -> Callable[..., TextEngine | RemoteEngine]:
+    """Return what loads this engine, whatever is asked for; those that are asked over the network are real."""
+    return lambda name, **more: load_ocr(name, **more) if name in ("openai", "deepseek") else reader
+
+
 @pytest.fixture(scope="module")
 def serve_ocr(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServeOcr]:
     """Start an ocr-service that reads what is dark, and these settings; it lives as long as the module's tests."""
     started: list[Ocr] = []
 
-    def start(reader: TextEngine | None = None, **settings: Any) -> Ocr:
+    def start(reader: TextEngine | None = None, *, ready: bool = True, **settings: Any) -> Ocr:
         chosen = {"lanes": 1, "pdf_dpi": 72, "data": tmp_path_factory.mktemp("ocr"), **settings}
         made = OcrSettings(**chosen)
-        live = Live(make_ocr_app(made, lambda *_, **__: reader or DarkReader()), made)
+        live = Live(make_ocr_app(made, _loader(reader or DarkReader())), made)
         started.append(live)
         live.start()
-        live.until_ready()
+        if ready:
+            live.until_ready()
         return live
 
     yield start

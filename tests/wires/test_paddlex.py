@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.fakes.bombs import pdf_with_bomb
 from tests.wires import dark, pictures
 from tests.wires.conftest import Ocr, ServeOcr
 from tests.wires.pictures import IMAGE, PNG
@@ -147,8 +148,24 @@ def test_words_come_along_when_they_are_asked_for(ocr: Ocr) -> None:
     pruned = _read(ocr, file=SIGN, returnWordBox=True)["result"]["ocrResults"][0]["prunedResult"]
     assert pruned.keys() == CHART_KEYS | {"text_word", "text_word_boxes"}
     assert pruned["return_word_box"] is True
-    assert pruned["text_word"] == [["EX", "IT"]]
-    assert pruned["text_word_boxes"] == [[[20, 30, 40, 40], [40, 30, 60, 40]]]
+    assert pruned["text_word"] == [["EXIT"]]
+    assert pruned["text_word_boxes"] == [[BOX]]
+
+
+def test_a_page_says_how_it_lay_when_that_is_asked_for(ocr: Ocr) -> None:
+    pruned = _read(ocr, file=SIGN, useDocOrientationClassify=True)["result"]["ocrResults"][0]["prunedResult"]
+    assert pruned.keys() == CHART_KEYS | {"doc_preprocessor_res"}
+    assert pruned["model_settings"]["use_doc_preprocessor"] is True
+    used = {"use_doc_orientation_classify": True, "use_doc_unwarping": False}
+    assert pruned["doc_preprocessor_res"] == {"model_settings": used, "angle": 0}
+    assert pruned["rec_boxes"] == [BOX]
+
+
+def test_a_page_that_takes_its_renderer_forever_is_the_client_s_error(serve_ocr: ServeOcr) -> None:
+    live = serve_ocr(page_timeout_s=3.0)
+    told = _error(live.post("/ocr", {"file": pictures.text(pdf_with_bomb())}), 400)
+    assert told["errorMsg"] == "file: page 1 of the PDF takes more time or memory than a page may"
+    assert _read(live, file=_pdf(2))["result"]["dataInfo"]["numPages"] == 2
 
 
 BAD_FILES: dict[str, tuple[Any, tuple[int, ...]]] = {
@@ -202,7 +219,6 @@ def test_a_file_of_the_wrong_type_is_an_error(ocr: Ocr) -> None:
         ("visualize", "perhaps"),
         ("logId", "a" * 201),
         ("useDocUnwarping", True),
-        ("useDocOrientationClassify", True),
     ],
 )
 def test_a_field_out_of_its_range_is_422(ocr: Ocr, field: str, value: Any) -> None:
@@ -238,7 +254,7 @@ def test_too_large_is_413(serve_ocr: ServeOcr) -> None:
 
 
 def test_the_health_checks(ocr: Ocr) -> None:
-    assert ocr.get("/healthz").json() == {"status": "ok"}
+    assert ocr.get("/healthz").json()["status"] == "ok"
     body = ocr.get("/health").json()
     assert body.keys() == {"logId", "errorCode", "errorMsg"}
     assert (body["errorCode"], body["errorMsg"]) == (0, "Healthy")
@@ -293,6 +309,14 @@ def test_detect_gives_regions_in_pixels(ocr: Ocr) -> None:
     assert region["box"] == {"x": 20, "y": 30, "width": 40, "height": 10}
     assert (region["text"], region["score"], region["angle"]) == ("EXIT", 0.75, 0)
     assert len(region["polygon"]) >= 4
+
+
+def test_detect_gives_words_to_whom_asks_for_them(ocr: Ocr) -> None:
+    (region,) = ocr.post("/v1/detect", {"image": SIGN, "word_boxes": True}).json()["regions"]
+    assert [word["text"] for word in region["words"]] == ["EXIT"]  # cut in two by the engine
+    assert region["words"][0]["polygon"] == region["polygon"]
+    (region,) = ocr.post("/v1/detect", {"image": SIGN}).json()["regions"]
+    assert "words" not in region
 
 
 def test_detect_takes_a_form(ocr: Ocr) -> None:

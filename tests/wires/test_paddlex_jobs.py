@@ -91,7 +91,7 @@ def test_a_job_that_failed_says_why(ocr: Ocr) -> None:
         {"files": {"file": ("a", dark.SIGN)}, "data": {"optionalPayload": "{"}},
         {"files": {"file": ("a", dark.SIGN)}, "data": {"optionalPayload": '{"textDetThresh": 5}'}},
         {"files": {"file": ("a", dark.SIGN)}, "data": {"optionalPayload": '{"useDocUnwarping": true}'}},
-        {"files": {"file": ("a", dark.SIGN)}, "data": {"optionalPayload": '{"returnWordBox": true}'}},
+        {"files": {"file": ("a", dark.SIGN)}, "data": {"optionalPayload": '{"useDocOrientationClassify": true}'}},
     ],
 )
 def test_a_bad_job_is_refused_in_paddlex_s_shape(ocr: Ocr, sent: dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """The seam between the service and whatever finds and reads text: one Protocol, and a table of names.
 
-Both engines run the same weights (PP-OCRv6 small) and gave the same text on all 45 of a set of test pictures. Measured
-by `tests/bench/ocr.py` on an AMD EPYC with AVX-512, one thread, processor time per picture; memory over many pictures
+The first two engines run the same weights (PP-OCRv6 small) and gave the same text on all 45 of a set of test pictures. Measured
+by `tests/bench/ocr` on an AMD EPYC with AVX-512, one thread, processor time per picture; memory over many pictures
 of up to 1 megapixel, libraries included, then what a further instance adds before its first picture:
 
 | engine | runtime | a picture | load and warm up | memory | a further one |
@@ -10,36 +10,70 @@ of up to 1 megapixel, libraries included, then what a further instance adds befo
 | `paddle` | ONNX Runtime | 0.42 s | 2.7 to 3.0 s | 0.9 GB | 0.15 GB |
 
 `rapid` is the default: level here, and on processors with AMX OpenVINO took about half of ONNX Runtime's time for the
-same networks. Which packages and weights an engine needs is data, so that `usable` imports none of them.
+same networks. Which packages, weights and settings an engine needs is data, so that `usable` imports none of them.
+
+Two more things an engine may be, independent of each other: one that gives a page's Markdown itself (`page`, and
+"markdown" in what it can), and one that is asked over the network (`RemoteEngine`): it has no thread and is awaited,
+with several calls in flight.
 """
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cleanplate.contract.geometry import Polygon
+from cleanplate.contract.geometry import Box, Polygon
 from cleanplate.contract.problems import EngineUnavailable, Invalid
-from ocr_service.engines import weights
+from ocr_service.engines import needs, weights
+from ocr_service.engines.needs import EngineOptions
 
-__all__ = ["DEFAULT", "ENGINES", "EngineEntry", "Line", "ReadOptions", "TextEngine", "Word", "load", "refuse", "usable"]
+__all__ = [
+    "DEFAULT",
+    "ENGINES",
+    "Describer",
+    "EngineEntry",
+    "EngineOptions",
+    "Line",
+    "PageEngine",
+    "PageText",
+    "Piece",
+    "ReadOptions",
+    "RemoteEngine",
+    "TextEngine",
+    "Word",
+    "load",
+    "refuse",
+    "refuse_all",
+    "usable",
+]
 
 
 @dataclass(frozen=True)
 class EngineEntry:
-    """What an engine needs, and what it is good for."""
+    """What an engine needs, and what it is good for.
+
+    Attributes:
+        packages: that must be installed.
+        weights: files of the package `rapidocr`.
+        can: "lines" of text with their places, "words", "markdown" of its own, "pictures" on a page.
+        missing: says what else is missing, by the operator's settings; empty if nothing.
+        most_copies: of it in one process; what fills a GPU's memory has one.
+    """
 
     packages: tuple[str, ...]
     weights: tuple[str, ...]
     about: str
+    can: frozenset[str] = frozenset({"lines", "words"})
+    missing: Callable[[EngineOptions], str] = needs.nothing
+    most_copies: int = 64
 
 
 DEFAULT = "rapid"
@@ -54,6 +88,29 @@ ENGINES: Mapping[str, EngineEntry] = MappingProxyType(
             ("paddleocr", "paddlex", "rapidocr", "onnxruntime", "cv2"),
             (weights.DETECTION, weights.RECOGNITION),
             "PaddleOCR's own pipeline on ONNX Runtime; the reference",
+        ),
+        "structure": EngineEntry(
+            ("paddleocr", "paddlex", "rapidocr", "onnxruntime", "cv2"),
+            (weights.DETECTION, weights.RECOGNITION),
+            "PP-StructureV3: a page with its tables, formulas and pictures, in process",
+            frozenset({"lines", "markdown", "pictures"}),
+            needs.structure,
+            most_copies=1,
+        ),
+        "openai": EngineEntry(
+            ("aiohttp",),
+            (),
+            "any vision model behind OpenAI's API: OpenAI, DashScope, vLLM, Ollama",
+            frozenset({"lines", "markdown"}),
+            needs.openai,
+        ),
+        "deepseek": EngineEntry(
+            ("aiohttp",),
+            (),
+            "DeepSeek-OCR, served by vLLM or in process by Transformers",
+            frozenset({"lines", "markdown", "pictures"}),
+            needs.deepseek,
+            most_copies=1,
         ),
     }
 )
@@ -123,6 +180,27 @@ _RANGES = (
 )
 
 
+@dataclass(frozen=True)
+class Piece:
+    """A piece of a page in an engine's own Markdown, or a picture.
+
+    `box` is in pixels of the page, None where the engine does not say. `label` is the engine's own name for it.
+    """
+
+    kind: Literal["markdown", "picture"]
+    markdown: str = ""
+    box: Box | None = None
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class PageText:
+    """A page as an engine gives it that writes Markdown itself, and what is to be said about it."""
+
+    pieces: tuple[Piece, ...]
+    warnings: tuple[str, ...] = ()
+
+
 class TextEngine(Protocol):
     """Finds and reads lines of text. An instance takes one call at a time; several may run in several threads."""
 
@@ -151,8 +229,51 @@ class TextEngine(Protocol):
         """Give the memory back; the engine is not used afterwards."""
 
 
-def usable(name: str) -> tuple[bool, str]:
+class PageEngine(TextEngine, Protocol):
+    """A `TextEngine` that also gives a page's Markdown."""
+
+    def page(self, rgb: NDArray[np.uint8], options: ReadOptions) -> PageText:
+        """Read a page, (H, W, 3) uint8 RGB; see `TextEngine.read`."""
+
+
+@runtime_checkable
+class RemoteEngine(Protocol):
+    """An engine somewhere else. It is awaited, so it needs no thread; `calls_at_once` calls may be in flight."""
+
+    name: str
+    model: str
+    calls_at_once: int
+
+    async def lines(self, rgb: NDArray[np.uint8], options: ReadOptions) -> list[Line]:
+        """Read a picture, (H, W, 3) uint8 RGB of any size; see `TextEngine.read`.
+
+        Raises:
+            Invalid: an option that this engine does not have.
+            UpstreamFailed: and its subclasses, what asking it raises.
+            TimedOut: it was too slow.
+        """
+
+    async def page(self, rgb: NDArray[np.uint8], options: ReadOptions) -> PageText:
+        """Read a page; raises the same."""
+
+    async def aclose(self) -> None:
+        """Hang up."""
+
+
+@runtime_checkable
+class Describer(Protocol):
+    """An engine that can say what a picture shows."""
+
+    async def describe(self, rgb: NDArray[np.uint8]) -> str:
+        """Say it in one line, of a picture, (H, W, 3) uint8 RGB; raises what `RemoteEngine.lines` does."""
+
+
+def usable(name: str, options: EngineOptions | None = None) -> tuple[bool, str]:
     """Say whether the engine can be loaded here, and why not; the reason is empty if it can. Imports no library.
+
+    Args:
+        name: a key of `ENGINES`.
+        options: the operator's; without them nothing is set.
 
     Raises:
         Invalid: there is no engine of this name.
@@ -166,26 +287,30 @@ def usable(name: str) -> tuple[bool, str]:
             weights.embedded(file)
     except EngineUnavailable as problem:
         return False, problem.detail
-    return True, ""
+    reason = entry.missing(options or EngineOptions())
+    return not reason, reason
 
 
-def load(name: str = DEFAULT, *, threads: int = 1, cache: Path | None = None) -> TextEngine:
+def load(
+    name: str = DEFAULT, *, threads: int = 1, cache: Path | None = None, options: EngineOptions | None = None
+) -> TextEngine | RemoteEngine:
     """Import the engine's libraries and load its weights.
 
     Args:
         name: a key of `ENGINES`.
         threads: how many a single call may use; one per lane is fastest over several lanes.
         cache: where prepared weights are kept; `weights.default_cache()` when not given.
+        options: the operator's, for the engines that need any.
 
     Raises:
         Invalid: there is no engine of this name.
         EngineUnavailable: it cannot be used here.
     """
-    ok, reason = usable(name)
+    ok, reason = usable(name, options)
     if not ok:
         raise EngineUnavailable(f"the engine {name} cannot be used here: {reason}")
     module = importlib.import_module(f"{__name__}.{name}")
-    engine: TextEngine = module.load(threads=threads, cache=cache)
+    engine: TextEngine | RemoteEngine = module.load(threads=threads, cache=cache, options=options or EngineOptions())
     return engine
 
 
@@ -198,6 +323,17 @@ def refuse(engine: str, options: ReadOptions, *fields: str) -> None:
     for field in fields:
         if getattr(options, field):
             raise Invalid(f"the engine {engine} has no model for this", field=field)
+
+
+def refuse_all(engine: str, options: ReadOptions) -> None:
+    """Turn down whatever is not as by default, for an engine that cannot be told how to read.
+
+    Raises:
+        Invalid: a field has another value.
+    """
+    for field in fields(ReadOptions):
+        if getattr(options, field.name) != field.default:
+            raise Invalid(f"the engine {engine} cannot be told this", field=field.name)
 
 
 def _entry(name: str) -> EngineEntry:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleanplate.contract.geometry import bounds
-from ocr_service.engines import Line, ReadOptions, Word, refuse, weights
+from ocr_service.engines import EngineOptions, Line, ReadOptions, Word, refuse, weights
 
 _WARM_UP_SIDE = 640
 
@@ -43,8 +43,7 @@ class PaddleEngine:
             text_rec_score_thresh=options.rec_score_thresh,
             return_word_box=options.word_boxes,
         )[0]
-        lines = zip(page["rec_polys"], page["rec_texts"], page["rec_scores"], strict=True)
-        return [Line(_polygon(p), text, float(s), words=_words(page, i)) for i, (p, text, s) in enumerate(lines)]
+        return lines(page)
 
     def close(self) -> None:
         """Drop the pipeline with its sessions."""
@@ -52,12 +51,13 @@ class PaddleEngine:
         self._pipeline = None
 
 
-def load(*, threads: int, cache: Path | None) -> PaddleEngine:
+def load(*, threads: int, cache: Path | None, options: EngineOptions) -> PaddleEngine:
     """Build the pipeline; see `engines.load`."""
+    del options
     detection, recognition = weights.paddle_folders(cache)
-    pipeline_class = _import_paddleocr(cache or weights.default_cache())
+    paddleocr = import_paddleocr(cache or weights.default_cache())
     return PaddleEngine(
-        pipeline_class(
+        paddleocr.PaddleOCR(
             engine="onnxruntime",
             engine_config={"intra_op_num_threads": threads, "inter_op_num_threads": 1},
             text_detection_model_name=f"{weights.MODEL}_det",
@@ -71,7 +71,13 @@ def load(*, threads: int, cache: Path | None) -> PaddleEngine:
     )
 
 
-def _import_paddleocr(cache: Path) -> Any:
+def lines(page: Any) -> list[Line]:
+    """Return the lines of paddlex's OCRResult."""
+    found = zip(page["rec_polys"], page["rec_texts"], page["rec_scores"], strict=True)
+    return [Line(_polygon(p), text, float(s), words=_words(page, i)) for i, (p, text, s) in enumerate(found)]
+
+
+def import_paddleocr(cache: Path) -> Any:
     """Import PaddleOCR, quiet and offline.
 
     All of this is read once, at import. paddlex writes to the home folder by default and, before the first model, asks
@@ -80,11 +86,11 @@ def _import_paddleocr(cache: Path) -> Any:
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     os.environ.setdefault("PADDLE_PDX_CACHE_HOME", str(cache / "paddlex"))
     os.environ.setdefault("PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK", "True")
-    from paddleocr import PaddleOCR
+    import paddleocr
 
     for name in ("paddlex", "paddleocr"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    return PaddleOCR
+    return paddleocr
 
 
 def _words(page: Any, index: int) -> tuple[Word, ...]:

@@ -27,7 +27,7 @@ from rapidocr.ch_ppocr_rec.typings import TextRecOutput
 from rapidocr.ch_ppocr_rec.utils import CTCLabelDecode
 from rapidocr.utils.process_img import get_rotate_crop_image
 
-from ocr_service.engines import Line, ReadOptions, Word, refuse, weights
+from ocr_service.engines import EngineOptions, Line, ReadOptions, Word, refuse, weights
 
 # ImageNet's, for the channels B, G, R in this order, as PaddleOCR does it.
 _MEAN, _STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
@@ -153,9 +153,9 @@ class _Network:
         return result
 
 
-def load(*, threads: int, cache: Path | None) -> RapidEngine:
+def load(*, threads: int, cache: Path | None, options: EngineOptions) -> RapidEngine:
     """Load the networks; see `engines.load`. Nothing is prepared, so the cache is not used."""
-    del cache
+    del cache, options
     return RapidEngine(threads=threads)
 
 

@@ -7,15 +7,14 @@ from typing import Annotated
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
-from cleanplate.runtime.access import Keys
+from cleanplate.runtime import access
 
 
-def caller(connection: HTTPConnection) -> str:
+def caller(connection: HTTPConnection) -> access.Caller:
     """Return the caller's owner; a `{key}` in the route's path counts instead of the header. Raises Unauthorized."""
-    keys: Keys = connection.app.state.keys
-    keys.check_origin(connection.headers.get("origin"), connection.headers.get("host"))
+    keys: access.Keys = connection.app.state.keys
     given = connection.path_params.get("key")
-    return keys.owner(connection.headers.get("authorization") if given is None else f"Bearer {given}")
+    return keys.admit(connection, connection.headers.get("authorization") if given is None else f"Bearer {given}")
 
 
-Caller = Annotated[str, Depends(caller)]
+Caller = Annotated[access.Caller, Depends(caller)]

@@ -15,12 +15,13 @@ from starlette.websockets import WebSocketDisconnect
 
 from cleanplate.contract.messages import Event
 from cleanplate.contract.problems import Expired, Invalid, Malformed, NotFound, Problem
+from cleanplate.runtime.access import Scope
 from cleanplate.runtime.board import Board
 from cleanplate.runtime.images import from_base64
 from cleanplate.runtime.jobs import Job, State
+from cleanplate.runtime.pdf.documents import is_pdf
 from cleanplate.runtime.streams import Socket
 from cleanplate.runtime.web import as_problem
-from ocr_service.pages import is_pdf
 from ocr_service.parts import Parts
 from ocr_service.wires import refusals
 from ocr_service.wires.callers import Caller
@@ -56,6 +57,7 @@ class OcrplusRoutes:
 
     async def socket(self, websocket: WebSocket, user_id: Id, caller: Caller) -> None:
         """Take a user's PDFs, and tell the results."""
+        caller.check(Scope.SUBMIT)
         await OcrplusSocket(websocket, self._parts, _owner(caller, user_id)).serve()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -18,14 +18,14 @@ from cleanplate.runtime.bodies import read_upload
 from cleanplate.runtime.images import decode, from_base64
 from cleanplate.runtime.jobs import new_id
 from cleanplate.runtime.openapi import EXAMPLE_PNG
-from cleanplate.runtime.pdf.documents import pdf_pages
-from ocr_service.detect import read_lines
-from ocr_service.engines import ReadOptions, TextEngine
-from ocr_service.pages import is_pdf
+from cleanplate.runtime.pdf.documents import is_pdf
+from ocr_service.detect import Reading
+from ocr_service.engines import ReadOptions
 from ocr_service.parts import Parts
 from ocr_service.wires import refusals
 from ocr_service.wires.callers import Caller
 from ocr_service.wires.pruned import page_result
+from ocr_service.wires.sheets import each_page
 
 PATHS = ("/ocr", "/k/", "/health", "/healthz", "/api/v2/ocr/")
 STATUSES = (400, 401, 403, 404, 405, 408, 413, 422, 429, 500, 503)
@@ -105,7 +105,6 @@ class PaddlexRoutes:
         }
         self.router.add_api_route("/ocr", self.ocr, methods=["POST"], openapi_extra=body)
         self.router.add_api_route("/k/{key}/ocr", self.ocr, methods=["POST"], include_in_schema=False)
-        self.router.add_api_route("/healthz", self.healthz, methods=["GET"])
         self.router.add_api_route("/health", self.health, methods=["GET"])
 
     async def ocr(self, request: Request, caller: Caller) -> dict[str, Any]:
@@ -118,25 +117,22 @@ class PaddlexRoutes:
         as_pdf = asked.fileType == 0 or (asked.fileType is None and is_pdf(data))
         reader = await self._parts.readers.get(None)
 
-        def work(engine: TextEngine) -> dict[str, Any]:
-            results, sizes = [], []
-            for page in self._pdf(data) if as_pdf else [self._picture(data)]:
-                lines = read_lines(page, engine, options)
-                results.append(page_result(page, lines, options, drawn=asked.visualize is not False))
-                sizes.append({"width": page.shape[1], "height": page.shape[0]})
-            info = {"numPages": len(sizes), "pages": sizes, "type": "pdf"} if as_pdf else {**sizes[0], "type": "image"}
-            return {"ocrResults": results, "dataInfo": info}
+        def see(page: NDArray[np.uint8], reading: Reading) -> tuple[dict[str, Any], dict[str, int]]:
+            result = page_result(page, reading, options, drawn=asked.visualize is not False)
+            return result, {"width": page.shape[1], "height": page.shape[0]}
 
-        result = await reader.run(work, self._parts.settings.request_timeout_s)
+        if as_pdf:
+            seen = await each_page(self._parts, data, reader, see, options)
+        else:
+            limit_s = self._parts.settings.request_timeout_s
+            seen = await reader.each(lambda: [self._picture(data)], see, options, limit_s)
+        sizes = [size for _, size in seen]
+        info = {"numPages": len(sizes), "pages": sizes, "type": "pdf"} if as_pdf else {**sizes[0], "type": "image"}
+        result = {"ocrResults": [page for page, _ in seen], "dataInfo": info}
         return {"logId": asked.logId or new_id(), "errorCode": 0, "errorMsg": "Success", "result": result}
 
-    async def healthz(self) -> JSONResponse:
-        """Say whether the engine is warm; 503 until then."""
-        ready = self._parts.readers.state == "ready"
-        return JSONResponse({"status": "ok" if ready else self._parts.readers.state}, 200 if ready else 503)
-
     async def health(self) -> JSONResponse:
-        """Say the same in PaddleX's own shape."""
+        """Say whether the engine is warm; 503 until then."""
         if self._parts.readers.state != "ready":
             return JSONResponse({"logId": new_id(), "errorCode": 503, "errorMsg": self._parts.readers.state}, 503)
         return JSONResponse({"logId": new_id(), "errorCode": 0, "errorMsg": "Healthy"})
@@ -151,11 +147,6 @@ class PaddlexRoutes:
 
     def _picture(self, data: bytes) -> NDArray[np.uint8]:
         return decode(data, self._parts.settings.picture_limits(), field="file").over()
-
-    def _pdf(self, data: bytes) -> Iterator[NDArray[np.uint8]]:
-        settings = self._parts.settings
-        pages = pdf_pages(data, dpi=settings.pdf_dpi, page_limit=settings.max_pages, pixel_limit=settings.max_pixels)
-        return (page for _, page in pages)
 
 
 def answer(request: Request, problem: Problem) -> JSONResponse:

@@ -13,37 +13,40 @@ from PIL import Image, ImageDraw
 
 from cleanplate.contract.geometry import Point
 from cleanplate.contract.messages import DetectedRegion
-from ocr_service.detect import region
-from ocr_service.engines import Line, ReadOptions
+from ocr_service.detect import Reading, region
+from ocr_service.engines import ReadOptions
 
 JPEG_QUALITY = 90
 MAX_SIDE_LIMIT = 4000
 _OUTLINE = (230, 30, 60)
 
 
-def page_result(rgb: NDArray[np.uint8], lines: Sequence[Line], options: ReadOptions, *, drawn: bool) -> dict[str, Any]:
+def page_result(rgb: NDArray[np.uint8], reading: Reading, options: ReadOptions, *, drawn: bool) -> dict[str, Any]:
     """Return one of `ocrResults`.
 
     Args:
         rgb: (H, W, 3) uint8, the page.
-        lines: what was read in it, in reading order.
+        reading: what was read in it.
         options: how it was read; with `word_boxes` each line's words come along.
         drawn: whether the page, and the page with what was found, come along as JPEG in base64.
     """
-    regions = [region(line, f"r{i}") for i, line in enumerate(lines, 1)]
+    regions = [region(line, f"r{i}") for i, line in enumerate(reading.lines, 1)]
     return {
-        "prunedResult": {**pruned(regions, options), **(_words(lines) if options.word_boxes else {})},
+        "prunedResult": pruned(regions, options, reading.quarter_turns),
         "ocrImage": _jpeg(_outlined(rgb, regions)) if drawn else None,
         "docPreprocessingImage": None,
         "inputImage": _jpeg(Image.fromarray(rgb)) if drawn else None,
     }
 
 
-def pruned(regions: Sequence[DetectedRegion], options: ReadOptions) -> dict[str, Any]:
-    """Return the `prunedResult` of a page."""
+def pruned(regions: Sequence[DetectedRegion], options: ReadOptions, quarter_turns: int = 0) -> dict[str, Any]:
+    """Return the `prunedResult` of a page that had to be turned so often, against the clock, to be read."""
     polygons = [[[round(x), round(y)] for x, y in found.polygon] for found in regions]
     result: dict[str, Any] = {
-        "model_settings": {"use_doc_preprocessor": False, "use_textline_orientation": options.textline_orientation},
+        "model_settings": {
+            "use_doc_preprocessor": options.doc_orientation,
+            "use_textline_orientation": options.textline_orientation,
+        },
         "dt_polys": polygons,
         "text_det_params": {
             "limit_side_len": options.det_limit_side_len,
@@ -63,15 +66,13 @@ def pruned(regions: Sequence[DetectedRegion], options: ReadOptions) -> dict[str,
     }
     if options.textline_orientation:
         result["textline_orientation_angles"] = [int(abs(found.angle) > 90) for found in regions]
+    if options.word_boxes:
+        result["text_word_boxes"] = [[_edges(word.polygon) for word in found.words or ()] for found in regions]
+        result["text_word"] = [[word.text for word in found.words or ()] for found in regions]
+    if options.doc_orientation:
+        used = {"use_doc_orientation_classify": True, "use_doc_unwarping": False}
+        result["doc_preprocessor_res"] = {"model_settings": used, "angle": 90 * quarter_turns}
     return result
-
-
-def _words(lines: Sequence[Line]) -> dict[str, Any]:
-    """Return the words of each line and their boxes, as PaddleOCR's pipeline adds them."""
-    return {
-        "text_word_boxes": [[_edges(word.polygon) for word in line.words] for line in lines],
-        "text_word": [[word.text for word in line.words] for line in lines],
-    }
 
 
 def _edges(polygon: Sequence[Point]) -> list[int]:

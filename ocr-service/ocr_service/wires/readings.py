@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from cleanplate.runtime.files import JobFiles
-from cleanplate.runtime.jobs import Job, State
-from ocr_service.intake import read_document
+from cleanplate.runtime.jobs import Job, NewJob, State
+from ocr_service.intake import check_params, read_document
 from ocr_service.kept import DOCUMENT, page_file
 from ocr_service.params import DocumentParams
 from ocr_service.parts import Parts
@@ -43,6 +43,7 @@ async def hand_in(
     params: DocumentParams | None = None,
     key: str | None = None,
     priority: int = 0,
+    then: Callable[[NewJob], Sequence[NewJob]] | None = None,
     **told: Any,
 ) -> tuple[Job, bool]:
     """Submit a document, and return its job and whether that is new.
@@ -55,16 +56,18 @@ async def hand_in(
         params: how it is to be read; by default all of it.
         key: finds the first job again.
         priority: those with more go first.
+        then: gives the jobs that follow this one, submitted in the same transaction.
         told: kept in the job's `params`, for the wire.
 
     Raises:
-        Problem: what `read_document` and `Board.submit` raise.
+        Problem: what `check_params`, `read_document` and `Board.submit` raise.
     """
-    limits = parts.settings.page_limits()
-    intake = await asyncio.to_thread(read_document, data, name, params or DocumentParams(), limits)
+    limits, params = parts.settings.page_limits(), params or DocumentParams()
+    check_params(params, parts.readers)
+    intake = await asyncio.to_thread(read_document, data, name, params, limits)
     new = await asyncio.to_thread(intake.new_job, owner, key)
     new = replace(new, params={**new.params, "file_size": len(data), **told}, priority=priority)
-    return await parts.board.submit(new, {DOCUMENT: data})
+    return await parts.board.submit(new, {DOCUMENT: data}, then(new) if then else ())
 
 
 async def pages_of(parts: Parts, job: Job, only: Iterable[int] | None = None) -> list[Page]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from numpy.typing import NDArray
 
 from cleanplate.contract.geometry import Box
 from ocr_service.detect import detect, read_lines, reading_order
-from ocr_service.engines import Line, ReadOptions
+from ocr_service.engines import Line, ReadOptions, Word
 from ocr_service.tiles import Window, merge, plan, shift
 
 Picture = NDArray[np.uint8]
@@ -132,6 +134,35 @@ def test_the_pieces_of_a_line_give_one_text_without_what_both_show() -> None:
     assert joined.polygon == Box(300, 10, 1200, 30).polygon()
 
 
+def test_a_line_that_no_window_shows_whole_is_joined_though_its_pieces_overlap_by_most_of_it() -> None:
+    left, right = Window(0, 0, 1171, 100), Window(979, 0, 1171, 100)
+    found = [
+        (left, [line(953, 10, 217, 20, "LINE 002 OF THE STC")]),
+        (right, [line(979, 10, 225, 20, "NE 002 OF THE STORY")]),
+    ]
+    (joined,) = merge(found, 2150, 100)
+    assert (joined.text, joined.polygon) == ("LINE 002 OF THE STORY", Box(953, 10, 251, 20).polygon())
+
+
+def test_what_the_whole_seems_to_show_does_not_replace_what_a_window_surely_shows() -> None:
+    whole, window = Window(0, 0, 800, 9000, whole=True), Window(0, 0, 800, 1266)
+    seen = line(205, 600, 250, 20, "LINE 038", 0.99)
+    blur = line(100, 560, 500, 120, "rorory", 0.6)
+    assert merge([(whole, [blur]), (window, [seen])], 800, 9000) == [seen]
+    large = line(100, 560, 500, 120, "LARGE", 0.97)
+    assert merge([(whole, [large]), (window, [seen])], 800, 9000) == [large]
+
+
+def test_the_words_of_a_joined_line_are_there_once() -> None:
+    def piece(x: float, *texts: str) -> Line:
+        words = tuple(Word(Box(x + 50 * i, 10, 40, 20).polygon(), text) for i, text in enumerate(texts))
+        return replace(line(x, 10, 50 * len(texts), 20, " ".join(texts)), words=words)
+
+    left, right = Window(0, 0, 1000, 100), Window(900, 0, 1000, 100)
+    (joined,) = merge([(left, [piece(800, "a", "b", "c", "d")]), (right, [piece(900, "c", "d", "e")])], 1900, 100)
+    assert (joined.text, "".join(word.text for word in joined.words)) == ("a b c d e", "abcde")
+
+
 def test_lines_are_sorted_by_rows_and_then_from_left_to_right() -> None:
     lines = [
         line(300, 12, 80, 20, "b"),
@@ -179,8 +210,6 @@ def test_regions_are_numbered_and_stay_inside_the_picture() -> None:
 
 
 def test_lines_keep_their_words_at_the_right_place() -> None:
-    from ocr_service.engines import Word
-
     word = Word(Box(1, 1, 5, 5).polygon(), "w")
     said = Line(Box(1, 1, 9, 9).polygon(), "w", 1.0, words=(word,))
     lines = read_lines(white(900, 9000), Saying(said), ReadOptions(word_boxes=True))

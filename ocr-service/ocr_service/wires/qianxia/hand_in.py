@@ -10,7 +10,7 @@ from fastapi import Request
 from cleanplate.contract.problems import Invalid, Problem
 from cleanplate.runtime.bodies import File, read_upload
 from cleanplate.runtime.jobs import Job
-from ocr_service.pages import is_pdf
+from cleanplate.runtime.pdf.documents import is_pdf
 from ocr_service.parts import Parts
 from ocr_service.wires import refusals
 from ocr_service.wires.callers import Caller

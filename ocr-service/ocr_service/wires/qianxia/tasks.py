@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from cleanplate.contract.problems import Conflict, Expired, NotFound
+from cleanplate.runtime.access import seen_by
 from cleanplate.runtime.bodies import read_upload
 from cleanplate.runtime.jobs import Job, State, iso
 from ocr_service.parts import Parts
@@ -55,8 +56,9 @@ class Tasks:
         """List the caller's tasks, newest first."""
         board = self._parts.board
         states = [] if status is None else [_STATES[status]]
+        whose, limit = seen_by(caller), offset + limit
         jobs = await board.call(
-            board.store.list_jobs, kind=board.kind, owner=caller, states=states, before=None, limit=offset + limit
+            board.store.list_jobs, kind=board.kind, owner=whose, states=states, before=None, limit=limit
         )
         return data([views.task(job) for job in jobs[offset:]])
 

@@ -1,0 +1,75 @@
+"""How much memory there is, of the machine or of the container that this process may fill, and of its first GPU."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+PRESSING_SHARE = 0.1  # of all memory: less than that is pressure
+_GB = 1024**3
+_MEMINFO, _CGROUP = Path("proc/meminfo"), Path("sys/fs/cgroup")
+
+
+@dataclass(frozen=True)
+class Memory:
+    """In bytes."""
+
+    free: int
+    total: int
+
+    @property
+    def free_gb(self) -> float:
+        return round(self.free / _GB, 3)
+
+    @property
+    def total_gb(self) -> float:
+        return round(self.total / _GB, 3)
+
+    @property
+    def pressing(self) -> bool:
+        return self.free < PRESSING_SHARE * self.total
+
+
+def system_memory(root: Path = Path("/")) -> Memory | None:
+    """Return what can still be used and all that there is, the least of machine and container; None: nobody says."""
+    found = [memory for memory in (_machine(root / _MEMINFO), _container(root / _CGROUP)) if memory is not None]
+    if not found:
+        return None
+    return Memory(min(memory.free for memory in found), min(memory.total for memory in found))
+
+
+def gpu_memory() -> Memory | None:
+    """Return the memory of the first NVIDIA GPU; None where there is none. Blocking: asks the driver."""
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:  # no driver
+        return None
+    try:
+        told = pynvml.nvmlDeviceGetMemoryInfo(pynvml.nvmlDeviceGetHandleByIndex(0))
+        return Memory(int(told.free), int(told.total))
+    except pynvml.NVMLError:
+        return None
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def _machine(meminfo: Path) -> Memory | None:
+    try:
+        told = {name: int(kb) * 1024 for name, kb in re.findall(r"^(\w+): +(\d+) kB$", meminfo.read_text(), re.M)}
+        return Memory(told["MemAvailable"], told["MemTotal"])
+    except (OSError, KeyError):  # no Linux
+        return None
+
+
+def _container(cgroup: Path) -> Memory | None:
+    """Return the same of a cgroup (version 2); what the kernel keeps of files can be had back, so it counts as free."""
+    try:
+        limit = int((cgroup / "memory.max").read_text())
+        used = int((cgroup / "memory.current").read_text())
+        files = re.search(r"^inactive_file (\d+)$", (cgroup / "memory.stat").read_text(), re.M)
+    except (OSError, ValueError):  # another version, or `max`: no limit
+        return None
+    return Memory(max(0, limit - used + (int(files[1]) if files else 0)), limit)
