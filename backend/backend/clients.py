@@ -6,21 +6,27 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 import aiohttp
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 
+from backend.hints import Hints
 from cleanplate.contract import problems
 from cleanplate.contract.messages import Detection
-from cleanplate.contract.problems import Problem, UpstreamFailed
+from cleanplate.contract.problems import Malformed, Problem, TooLarge, UnsupportedMedia, UpstreamFailed
 from cleanplate.runtime import logs
+from cleanplate.runtime.images import PictureLimits, probe
 
 T = TypeVar("T")
 
 FIRST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 15.0
+ANY_PICTURE = PictureLimits(0, 0, 0)
+_STATUS = TypeAdapter(dict[str, Any])
 
 OnRetry = Callable[[str, str], Awaitable[None]]
 """Is told the service's name and why it has to be asked again."""
@@ -78,7 +84,8 @@ class ServiceClient:
                 wait_s = max(pause_s * random.uniform(0.75, 1.25), problem.retry_after_s or 0.0)
                 if time.monotonic() - began + wait_s > self._patience_s:
                     raise UpstreamFailed(f"{self.name}: {problem.detail}") from problem
-                await on_retry(self.name, problem.detail)
+                asked = "" if problem.retry_after_s is None else f"; it asks to wait {problem.retry_after_s:g} s"
+                await on_retry(self.name, problem.detail + asked)
             await asyncio.sleep(wait_s)
             pause_s = min(LONGEST_PAUSE_S, pause_s * 2)
 
@@ -103,15 +110,32 @@ def _refusal(name: str, response: aiohttp.ClientResponse, data: bytes) -> Proble
     detail = str(body.get("detail") or body.get("errorMsg") or response.reason) if isinstance(body, dict) else ""
     code = str(body.get("code", "")) if isinstance(body, dict) else ""
     if response.status >= 500 or response.status == 429:
-        given = response.headers.get("Retry-After", "")
-        return UpstreamFailed(
-            f"{name} answered {response.status}: {detail}", retry_after_s=float(given) if given.isdigit() else None
-        )
+        pause_s = _retry_after_s(response.headers.get("Retry-After", ""))
+        return UpstreamFailed(f"{name} answered {response.status}: {detail}", retry_after_s=pause_s)
     field = body.get("field") if isinstance(body, dict) else None
     known = next((cls for cls in _all_problems() if cls.code == code and cls.status == response.status), None)
     if known is not None:
         return known(detail, field=field)
     return Refused(response.status, code, f"{name} answered {response.status}: {detail}", field=field)
+
+
+def _retry_after_s(given: str) -> float | None:
+    """Return the seconds of a Retry-After header, which says them or a date."""
+    if given.isascii() and given.isdigit():
+        return float(given[:9])
+    try:
+        return max(0.0, parsedate_to_datetime(given).timestamp() - time.time())
+    except ValueError:
+        return None
+
+
+@contextmanager
+def _readable(name: str) -> Iterator[None]:
+    """Take an answer that says something else than it should for a failure of the moment, as a proxy's page is."""
+    try:
+        yield
+    except (ValueError, Malformed, UnsupportedMedia, TooLarge) as error:
+        raise UpstreamFailed(f"{name} answered what cannot be read: {type(error).__name__}") from error
 
 
 def _all_problems() -> list[type[Problem]]:
@@ -124,38 +148,57 @@ class OcrClient(ServiceClient):
     async def detect(self, image: bytes, engine: str | None) -> Detection:
         """Return the text of a picture."""
         params = {"engine": engine} if engine else {}
-        return Detection.model_validate_json(await self.post("/v1/detect", lambda: _form(image, params)))
+        answer = await self.post("/v1/detect", lambda: _form(image, params))
+        with _readable(self.name):
+            return Detection.model_validate_json(answer)
 
 
 class InpaintClient(ServiceClient):
-    """The inpaint-service."""
+    """The inpaint-service. It is asked to call back at this address, if there is one; what it says there are hints."""
+
+    def __init__(
+        self, name: str, url: str, key: str, session: aiohttp.ClientSession, patience_s: float, timeout_s: float,
+        *, hints: Hints | None = None, callback_url: str = "",
+    ):  # fmt: skip
+        super().__init__(name, url, key, session, patience_s, timeout_s)
+        self.hints = Hints() if hints is None else hints
+        self._callback_url = callback_url.rstrip("/")
 
     async def mask(self, image: bytes, regions: Sequence[BaseModel], params: dict[str, Any]) -> bytes:
         """Return the mask of the regions as a PNG."""
         told = {**params, "regions": _told(regions)}
-        return await self.post("/api/v1/mask", lambda: _form(image, told))
+        return await self._picture(await self.post("/api/v1/mask", lambda: _form(image, told)))
 
     async def submit(self, image: bytes, regions: Sequence[BaseModel], params: dict[str, Any], task_id: str) -> None:
         """Start a task, or find the one that has this id."""
         told = {**params, "regions": _told(regions), "task_id": task_id, "progress_interval": 0}
+        if self._callback_url:
+            told["callback_url"] = f"{self._callback_url}/api/v1/iopaint/callback/{task_id}"
         await self.post("/api/v1/inpaint-regions-async", lambda: _form(image, told))
 
     async def status(self, task_id: str) -> dict[str, Any]:
         """Return the task's status."""
-        status: dict[str, Any] = json.loads(await self.get(f"/api/v1/task-status/{task_id}"))
-        return status
+        answer = await self.get(f"/api/v1/task-status/{task_id}")
+        with _readable(self.name):
+            return _STATUS.validate_json(answer)
 
     async def result(self, task_id: str) -> bytes:
         """Return the task's picture."""
-        return await self.get(f"/api/v1/task-result/{task_id}")
+        return await self._picture(await self.get(f"/api/v1/task-result/{task_id}"))
 
     async def cancel(self, task_id: str) -> None:
         """Cancel the task."""
         await self.post(f"/api/v1/cancel-task/{task_id}")
 
+    async def _picture(self, data: bytes) -> bytes:
+        with _readable(self.name):
+            await asyncio.to_thread(probe, data, ANY_PICTURE)
+        return data
+
 
 def _told(regions: Sequence[BaseModel]) -> list[dict[str, Any]]:
-    return [region.model_dump(mode="json", include={"id", "polygon", "score"}) for region in regions]
+    told = {"id", "polygon", "score", "mask_mode"}
+    return [region.model_dump(mode="json", include=told, exclude_none=True) for region in regions]
 
 
 def _form(image: bytes, params: dict[str, Any]) -> aiohttp.FormData:

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI, Query, WebSocket
+from prometheus_client import Gauge
 
 import cleanplate
 from cleanplate.runtime import callbacks, service
@@ -41,7 +42,9 @@ def make_app(settings: InpaintSettings, loader: Callable[..., Inpainter] = load)
     """Return the application, its models loaded by `loader`. Blocking: opens the job store."""
     parts = _parts(settings, loader)
     metrics = Metrics("inpaint-service")
-    metrics.watch(lambda: [parts.lane], [parts.board])
+    metrics.watch(lambda: [parts.lane], [parts.board, parts.promises], settings.data)
+    fallback = "Whether the embedded fills stand in for the model that was asked for."
+    Gauge("model_fallback", fallback, registry=metrics.registry).set_function(lambda: bool(parts.models.fallback))
     app = create_app(
         "cleanplate inpaint-service",
         cleanplate.__version__,

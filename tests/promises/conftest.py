@@ -1,12 +1,19 @@
-"""Every implementation of a seam, made fresh for each test."""
+"""Every implementation of a seam that needs no server, made fresh for each test; `tests/scale` has the others."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from typing import Protocol
 
+import fsspec
 import pytest
 
+from cleanplate.runtime.board import Board
+from cleanplate.runtime.dispatch import Handler
+from cleanplate.runtime.dispatch.local import LocalDispatcher
+from cleanplate.runtime.files import JobFiles
 from cleanplate.runtime.store import JobStore
 from cleanplate.runtime.store.sql import SqlStore
 
@@ -21,6 +28,12 @@ class Clock:
         return self.now
 
 
+class Working(Protocol):
+    """Has a board's jobs handled, two at once, while the context is open."""
+
+    def __call__(self, board: Board, handler: Handler, lease_s: float = 30.0) -> AbstractAsyncContextManager[None]: ...
+
+
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
@@ -31,3 +44,31 @@ def store(tmp_path: Path, clock: Clock) -> Iterator[JobStore]:
     made = SqlStore(f"sqlite:///{tmp_path}/jobs.db", clock)
     yield made
     made.close()
+
+
+@pytest.fixture(params=["folder", "memory"])
+def files(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[JobFiles]:
+    yield JobFiles(str(tmp_path / "files") if request.param == "folder" else f"memory://{tmp_path.name}/files")
+    fsspec.filesystem("memory").store.clear()
+
+
+@pytest.fixture
+async def board(tmp_path: Path) -> AsyncIterator[Board]:
+    made = Board("test", SqlStore(f"sqlite:///{tmp_path}/jobs.db"), JobFiles(str(tmp_path / "files")), poll_s=0.05)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def working() -> Working:
+    return local
+
+
+@asynccontextmanager
+async def local(board: Board, handler: Handler, lease_s: float = 30.0) -> AsyncIterator[None]:
+    dispatcher = LocalDispatcher(board, handler, slots=2, lease_s=lease_s)
+    await dispatcher.start()
+    try:
+        yield
+    finally:
+        await dispatcher.stop()

@@ -3,40 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 
 from cleanplate.contract.messages import Event
 from cleanplate.contract.problems import EngineUnavailable, Finished
 from cleanplate.runtime.board import Board
-from cleanplate.runtime.dispatch import Dispatcher, Handler
-from cleanplate.runtime.dispatch.local import LocalDispatcher
-from cleanplate.runtime.files import JobFiles
 from cleanplate.runtime.jobs import Job, NewJob, State
 from cleanplate.runtime.run import Run
-from cleanplate.runtime.store.sql import SqlStore
-
-Start = Callable[[Handler], Awaitable[Dispatcher]]
-
-
-@pytest.fixture
-async def board(tmp_path: Path) -> AsyncIterator[Board]:
-    made = Board("test", SqlStore(f"sqlite:///{tmp_path}/jobs.db"), JobFiles(str(tmp_path / "files")), poll_s=0.05)
-    yield made
-    made.close()
-
-
-@asynccontextmanager
-async def working(board: Board, handler: Handler, lease_s: float = 30.0) -> AsyncIterator[Dispatcher]:
-    dispatcher = LocalDispatcher(board, handler, slots=2, lease_s=lease_s)
-    await dispatcher.start()
-    try:
-        yield dispatcher
-    finally:
-        await dispatcher.stop()
 
 
 async def submit(board: Board, job_id: str = "a") -> Job:
@@ -65,7 +39,7 @@ async def three_units(run: Run) -> None:
     await run.succeed({"answer": 42})
 
 
-async def test_a_job_runs_and_its_follower_sees_every_event_once(board: Board) -> None:
+async def test_a_job_runs_and_its_follower_sees_every_event_once(board: Board, working: Working) -> None:
     await submit(board)
     follower = asyncio.create_task(log_of(board))
     async with working(board, three_units):
@@ -76,14 +50,14 @@ async def test_a_job_runs_and_its_follower_sees_every_event_once(board: Board) -
 
 
 @pytest.mark.parametrize("after", range(7))
-async def test_a_late_follower_gets_exactly_the_rest(board: Board, after: int) -> None:
+async def test_a_late_follower_gets_exactly_the_rest(board: Board, working: Working, after: int) -> None:
     await submit(board)
     async with working(board, three_units):
         await until(board, State.SUCCEEDED)
     assert [event.seq for event in await log_of(board, after)] == list(range(after + 1, 7))
 
 
-async def test_a_problem_fails_the_job_with_its_reason(board: Board) -> None:
+async def test_a_problem_fails_the_job_with_its_reason(board: Board, working: Working) -> None:
     async def handler(_: Run) -> None:
         raise EngineUnavailable("no weights")
 
@@ -94,7 +68,7 @@ async def test_a_problem_fails_the_job_with_its_reason(board: Board) -> None:
     assert (job.error["code"], job.error["detail"]) == ("engine_unavailable", "no weights")
 
 
-async def test_a_defect_fails_the_job_without_telling_what_it_was(board: Board) -> None:
+async def test_a_defect_fails_the_job_without_telling_what_it_was(board: Board, working: Working) -> None:
     async def handler(_: Run) -> None:
         raise RuntimeError("secret")
 
@@ -105,7 +79,7 @@ async def test_a_defect_fails_the_job_without_telling_what_it_was(board: Board) 
     assert "secret" not in str(job.error)
 
 
-async def test_cancel_stops_before_the_next_unit(board: Board) -> None:
+async def test_cancel_stops_before_the_next_unit(board: Board, working: Working) -> None:
     begun, cancelled, units = asyncio.Event(), asyncio.Event(), []
 
     async def handler(run: Run) -> None:
@@ -129,7 +103,7 @@ async def test_cancel_stops_before_the_next_unit(board: Board) -> None:
         await board.cancel("a")
 
 
-async def test_a_stopped_service_gives_its_jobs_back(board: Board) -> None:
+async def test_a_stopped_service_gives_its_jobs_back(board: Board, working: Working) -> None:
     begun = asyncio.Event()
 
     async def handler(_: Run) -> None:
@@ -146,7 +120,7 @@ async def test_a_stopped_service_gives_its_jobs_back(board: Board) -> None:
     assert (job.attempt, job.crashes) == (2, 0)
 
 
-async def test_a_worker_that_cannot_renew_its_lease_is_stopped(board: Board) -> None:
+async def test_a_worker_that_cannot_renew_its_lease_is_stopped(board: Board, working: Working) -> None:
     ended = asyncio.Event()
 
     async def handler(_: Run) -> None:
@@ -163,7 +137,7 @@ async def test_a_worker_that_cannot_renew_its_lease_is_stopped(board: Board) -> 
             await ended.wait()
 
 
-async def test_a_long_job_keeps_its_lease(board: Board) -> None:
+async def test_a_long_job_keeps_its_lease(board: Board, working: Working) -> None:
     async def handler(run: Run) -> None:
         await asyncio.sleep(0.9)
         await run.succeed({})
@@ -174,6 +148,27 @@ async def test_a_long_job_keeps_its_lease(board: Board) -> None:
     assert job.attempt == 1
 
 
+async def test_a_job_that_was_there_at_two_deaths_runs_alone(board: Board, working: Working) -> None:
+    running, together = set[str](), list[set[str]]()
+
+    async def handler(run: Run) -> None:
+        running.add(run.job.id)
+        together.append(set(running))
+        await asyncio.sleep(0.05)
+        running.discard(run.job.id)
+        await run.succeed({})
+
+    for job_id in "abc":
+        await submit(board, job_id)
+    for _ in range(2):
+        await board.call(board.store.claim, ["test"], "dies at once", 0.0, 10)
+    async with working(board, handler):
+        for job_id in "abc":
+            await until(board, State.SUCCEEDED, job_id)
+    assert [names for names in together if "a" in names] == [{"a"}]
+    assert {"b", "c"} in together
+
+
 async def test_files_of_a_refused_submit_are_not_kept(board: Board) -> None:
     board.queue_limit = 0
     with pytest.raises(Exception, match="wait already"):
@@ -181,7 +176,7 @@ async def test_files_of_a_refused_submit_are_not_kept(board: Board) -> None:
     assert board.files.usage() == []
 
 
-async def test_the_sweep_removes_old_jobs_and_their_files(board: Board) -> None:
+async def test_the_sweep_removes_old_jobs_and_their_files(board: Board, working: Working) -> None:
     await submit(board)
     async with working(board, three_units):
         job = await until(board, State.SUCCEEDED)

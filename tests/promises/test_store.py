@@ -66,6 +66,18 @@ def test_jobs_are_claimed_by_priority_then_age(store: JobStore, clock: Clock) ->
     assert claim(store) is None
 
 
+def test_the_oldest_job_that_could_be_begun_says_since_when_it_waits(store: JobStore, clock: Clock) -> None:
+    assert store.waiting_since("inpaint") is None
+    store.submit(new("first"), 10)
+    submitted = clock.now
+    store.submit(new("held", waits_for="first"), 10)
+    store.submit(NewJob("other", "ocr", {}, "d"), 10)
+    clock.now += 5
+    assert store.waiting_since("inpaint") == submitted
+    claim(store)
+    assert store.waiting_since("inpaint") is None
+
+
 def test_two_workers_never_claim_the_same_job(store: JobStore) -> None:
     for number in range(20):
         store.submit(new(f"job{number}"), 100)
@@ -124,6 +136,78 @@ def test_a_checkpoint_shows_that_the_job_is_not_what_kills(store: JobStore, cloc
         assert job is not None
         store.record("a", Change("progress", checkpoint={str(job.attempt): True}), attempt=job.attempt)
     assert len(store.get("a").checkpoint) == 6
+
+
+def dies(store: JobStore, clock: Clock, times: int) -> None:
+    """Let the worker that holds the only job die so often, each time with no other job."""
+    for _ in range(times):
+        clock.now += 31
+        assert claim(store, crash_limit=10) is not None
+
+
+def test_a_job_at_whose_side_workers_die_is_given_to_a_worker_that_is_alone(store: JobStore, clock: Clock) -> None:
+    claimed(store)
+    dies(store, clock, 1)
+    clock.now += 31
+    store.submit(new("b"), 10)
+    assert store.claim(["inpaint"], "w", 30, 10, alone=False) is None
+    alone = claim(store, crash_limit=10)
+    assert alone is not None
+    assert (alone.id, alone.crashes) == ("a", 2)
+
+
+def test_a_suspect_waits_twice_as_long_after_each_death_while_others_go_on(store: JobStore, clock: Clock) -> None:
+    claimed(store)
+    dies(store, clock, 2)
+    store.submit(new("b"), 10)
+    clock.now += 31
+    other = claim(store, crash_limit=10)
+    assert other is not None
+    assert other.id == "b"
+    assert claim(store, crash_limit=10) is None
+    clock.now += 2 * 30
+    store.record("b", Change("succeeded", state=State.SUCCEEDED, result={}), attempt=other.attempt)
+    again = claim(store, crash_limit=10)
+    assert again is not None
+    assert (again.id, again.crashes) == ("a", 3)
+    assert "due_at" in store.events("a", again.seq - 2, 1)[0].data
+
+
+def test_the_death_of_a_worker_that_held_no_suspect_speaks_for_the_suspects(store: JobStore, clock: Clock) -> None:
+    claimed(store)
+    dies(store, clock, 2)
+    clock.now += 31
+    assert claim(store, crash_limit=10) is None
+    assert store.get("a").crashes == 3
+    claimed(store, "b")
+    clock.now += 31
+    claim(store, crash_limit=10)
+    assert store.get("a").crashes == 2
+
+
+def test_after_a_checkpoint_it_is_one_among_others_again(store: JobStore, clock: Clock) -> None:
+    claimed(store)
+    dies(store, clock, 2)
+    job = store.get("a")
+    store.record("a", Change("progress", checkpoint={"done": 1}), attempt=job.attempt)
+    clock.now += 31
+    assert store.claim(["inpaint"], "w", 30, 10, alone=False) is not None
+
+
+def test_a_job_is_added_in_the_transaction_of_a_change_or_not_at_all(store: JobStore) -> None:
+    job = claimed(store)
+    store.record("a", Change("failed", state=State.FAILED, error={}), attempt=job.attempt, then=[new("b")])
+    assert store.get("b").state is State.QUEUED
+    with pytest.raises(Finished):
+        store.record("a", Change("cancelled", state=State.CANCELLED), then=[new("c")])
+    with pytest.raises(NotFound):
+        store.get("c")
+
+
+def test_ids_that_no_job_has_are_told(store: JobStore) -> None:
+    claimed(store)
+    assert store.unknown(["a", "b", "c"]) == {"b", "c"}
+    assert store.unknown([]) == set()
 
 
 def test_progress_never_goes_back_and_seq_has_no_gaps(store: JobStore) -> None:
@@ -239,3 +323,49 @@ def test_the_log_of_all_jobs_is_one_line(store: JobStore) -> None:
     assert [event.position for event in events] == sorted({event.position for event in events})
     assert store.last_position() == events[-1].position
     assert store.events_of_all("inpaint", "other", 0, 100) == []
+
+
+def ended(store: JobStore, clock: Clock, job_id: str, files_bytes: int) -> None:
+    """Add a job that has ended and was measured, a second after the one before."""
+    clock.now += 1
+    store.submit(new(job_id), 10)
+    job, _ = store.record(job_id, Change("cancelled", state=State.CANCELLED))
+    store.measure(job_id, job.seq, files_bytes)
+
+
+def test_a_job_is_measured_after_its_end_and_after_whatever_is_recorded_later(store: JobStore) -> None:
+    job = claimed(store)
+    assert store.unmeasured(10) == []
+    job, _ = store.record("a", Change("failed", state=State.FAILED), job.attempt)
+    assert store.unmeasured(10) == [("a", job.seq)]
+    store.measure("a", job.seq - 1, 1)
+    assert store.unmeasured(10) == [("a", job.seq)]
+    store.measure("a", job.seq, 7)
+    assert (store.unmeasured(10), store.get("a").files_bytes) == ([], 7)
+    job, _ = store.record("a", Change("regions_edited", {}))
+    assert store.unmeasured(10) == [("a", job.seq)]
+    store.record("a", Change("retried", state=State.QUEUED))
+    assert store.unmeasured(10) == []
+
+
+@pytest.mark.parametrize(
+    ("limit_bytes", "gone"),
+    [(60, []), (59, ["a"]), (50, ["a"]), (49, ["a", "b"]), (29, ["a", "b", "c"]), (0, ["a", "b", "c"])],
+)
+def test_what_does_not_fit_is_the_oldest(store: JobStore, clock: Clock, limit_bytes: int, gone: list[str]) -> None:
+    for job_id, size in (("a", 10), ("b", 20), ("empty", 0), ("c", 30)):
+        ended(store, clock, job_id, size)
+    clock.now += 1
+    store.submit(new("waits"), 10)
+    claimed(store, "runs")
+    assert store.surplus(limit_bytes, clock.now, 10) == gone
+    assert store.surplus(limit_bytes, clock.now, 1) == gone[:1]
+
+
+def test_the_newest_stay_until_a_time_and_take_their_room(store: JobStore, clock: Clock) -> None:
+    for job_id in ("a", "b", "c"):
+        ended(store, clock, job_id, 10)
+    finished_at = store.get("b").finished_at
+    assert finished_at is not None
+    assert store.surplus(0, finished_at, 10) == ["a"]
+    assert store.surplus(29, finished_at, 10) == ["a"]

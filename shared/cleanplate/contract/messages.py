@@ -91,6 +91,13 @@ class BoxModel(BaseModel):
     height: float
 
 
+class DetectedWord(BaseModel):
+    """A word of a line, or a single character of a script without spaces."""
+
+    polygon: list[tuple[float, float]] = Field(description="4 or more corners, clockwise from the word's top left")
+    text: str
+
+
 class DetectedRegion(BaseModel):
     """One line of text that an OCR engine found."""
 
@@ -100,6 +107,7 @@ class DetectedRegion(BaseModel):
     text: str
     score: float = Field(ge=0, le=1, description="the recognizer's confidence")
     angle: float = Field(description="degrees, clockwise, of the text's baseline")
+    words: list[DetectedWord] | None = Field(default=None, description="null where nobody asked for them")
 
 
 class Detection(BaseModel):

@@ -18,8 +18,13 @@ Problem
 ├── Expired             410  the result was there and is past its retention
 ├── QueueFull           429  too many jobs wait
 ├── EngineBusy          429  too many calls wait for the engine
+├── TooManyAttempts     429  somebody guesses passwords
 ├── EngineUnavailable   503  the engine or model cannot be used here
+├── StoreBusy           503  the job store is locked or away
+├── StorageFull         507  there is no room left to keep what was sent
 ├── UpstreamFailed      502  another service failed for longer than the retries last
+│   ├── BadUpstream     502  its answer makes no sense
+│   └── UpstreamRefused 502  it does not take our key or our request; no retry helps
 ├── TimedOut            504  the work took longer than the limit
 └── Internal            500  a defect; the log has the traceback under the request's id
 """
@@ -166,16 +171,46 @@ class EngineBusy(Problem):
     code, status, retryable = "engine_busy", 429, True
 
 
+class TooManyAttempts(Problem):
+    """Too many passwords were tried; try again later."""
+
+    code, status, retryable = "too_many_attempts", 429, True
+
+
 class EngineUnavailable(Problem):
     """The engine or model cannot be used here."""
 
     code, status, retryable = "engine_unavailable", 503, True
 
 
+class StoreBusy(Problem):
+    """The job store does not answer; try again later."""
+
+    code, status, retryable = "store_busy", 503, True
+
+
+class StorageFull(Problem):
+    """There is no room left to keep this; try again later."""
+
+    code, status, retryable = "storage_full", 507, True
+
+
 class UpstreamFailed(Problem):
     """Another service failed for longer than the retries last."""
 
     code, status, retryable = "upstream_failed", 502, True
+
+
+class BadUpstream(UpstreamFailed):
+    """Another service gave an answer that makes no sense."""
+
+    code = "bad_upstream"
+
+
+class UpstreamRefused(UpstreamFailed):
+    """Another service refuses what this one asks of it."""
+
+    code, retryable = "upstream_refused", False
 
 
 class TimedOut(Problem):

@@ -8,11 +8,12 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, TypeVar
 
 from cleanplate.contract.messages import Event
 from cleanplate.contract.problems import Expired, NotFound, Problem
+from cleanplate.runtime.access import seen_by
 from cleanplate.runtime.files import JobFiles
 from cleanplate.runtime.jobs import Change, Job, NewJob, State, is_id
 from cleanplate.runtime.store import JobStore
@@ -23,6 +24,9 @@ T = TypeVar("T")
 PAGE = 500
 POLL_S = 2.0
 SUBMIT_GRACE_S = 60.0
+ALL_QUEUES = "queue:"
+FETCH_GRACE_S = 60.0  # a result that is larger than all that may be kept can be fetched for so long
+TIDY_EVERY_S = 3600.0
 IDS_KEPT_S = 30 * 86_400.0  # a removed job is answered with 410 for so long, then with 404
 
 
@@ -31,6 +35,16 @@ class Wakeups:
 
     def __init__(self) -> None:
         self._listeners: dict[str, set[asyncio.Event]] = {}
+        self._watchers: list[Callable[[str], object]] = []
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        """Be connected with whatever it takes, while open."""
+        yield
+
+    def watch(self, watcher: Callable[[str], object]) -> None:
+        """Call the watcher with each topic, before its listeners are woken."""
+        self._watchers.append(watcher)
 
     @contextmanager
     def listen(self, topic: str) -> Iterator[asyncio.Event]:
@@ -44,15 +58,30 @@ class Wakeups:
             if not self._listeners[topic]:
                 del self._listeners[topic]
 
+    def is_heard(self, topic: str) -> bool:
+        """Say whether anybody listens to the topic."""
+        return topic in self._listeners
+
     def notify(self, topic: str) -> None:
-        """Wake all listeners of the topic."""
-        for wakeup in self._listeners.get(topic, ()):
+        """Wake all listeners of the topic, those of `ALL_QUEUES` being whoever claims jobs, of any kind."""
+        self.wake(topic)
+
+    def wake(self, topic: str) -> None:
+        """Wake the listeners in this process."""
+        for watcher in self._watchers:
+            watcher(topic)
+        topics = [each for each in self._listeners if each.startswith(topic)] if topic == ALL_QUEUES else [topic]
+        for wakeup in [wakeup for each in topics for wakeup in self._listeners.get(each, ())]:
             wakeup.set()
+
+    def wake_all(self) -> None:
+        """Wake everybody in this process, when something may have been missed."""
+        for topic in list(self._listeners):
+            self.wake(topic)
 
     def notify_queues(self) -> None:
         """Wake whoever claims jobs, of any kind."""
-        for topic in [topic for topic in self._listeners if topic.startswith("queue:")]:
-            self.notify(topic)
+        self.notify(ALL_QUEUES)
 
 
 class Board:
@@ -74,7 +103,10 @@ class Board:
         self.queue_limit = queue_limit
         self.wakeups = wakeups or Wakeups()
         self._poll_s = poll_s
+        self._tidy_at = 0.0
+        self._reads: dict[str, dict[int, tuple[float, asyncio.Future[tuple[list[Event], bool]]]]] = {}
         self._pool = ThreadPoolExecutor(4, thread_name_prefix="store")
+        self.wakeups.watch(lambda topic: self._reads.pop(topic, None))  # what was read before is old now
 
     async def call(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Run a blocking call to the store or the files in the board's own threads."""
@@ -85,9 +117,9 @@ class Board:
     async def submit(self, new: NewJob, files: dict[str, bytes], then: Sequence[NewJob] = ()) -> tuple[Job, bool]:
         """Keep the job's files, add it to the queue and wake a worker; see `JobStore.submit`."""
         named = {f"{new.digest[:16]}.{name}": data for name, data in files.items()}
-        for name, data in named.items():
-            await self.call(self.files.put, new.id, name, data)
         try:
+            for name, data in named.items():
+                await self.call(self.files.put, new.id, name, data)
             job, created = await self.call(self.store.submit, new, self.queue_limit, then)
         except Problem:
             if not await self._has_files_of(new):
@@ -95,22 +127,24 @@ class Board:
                     await self.call(self.files.remove, new.id, name)
             raise
         if created:
-            self._tell(job)
+            self.tell(job)
         return job, created
 
     async def get(self, job_id: str, owner: str | None = None) -> Job:
-        """Return a job of that owner (None: of anyone). Raises NotFound, Expired."""
+        """Return a job of this kind and that owner (None: of anyone). Raises NotFound, Expired."""
         if not is_id(job_id):  # some of what a client may name cannot be said to a database
             raise NotFound("there is no such job")
         job = await self.call(self.store.get, job_id)
-        if owner is not None and job.owner != owner:
+        if job.kind != self.kind or seen_by(owner) not in (None, job.owner):
             raise NotFound(f"there is no job {job_id}")
         return job
 
-    async def record(self, job_id: str, change: Change, attempt: int | None = None) -> tuple[Job, Event]:
+    async def record(
+        self, job_id: str, change: Change, attempt: int | None = None, then: Sequence[NewJob] = ()
+    ) -> tuple[Job, Event]:
         """Append to the job's log and wake its listeners; see `JobStore.record`."""
-        job, event = await self.call(self.store.record, job_id, change, attempt)
-        self._tell(job)
+        job, event = await self.call(self.store.record, job_id, change, attempt, then)
+        self.tell(job)
         return job, event
 
     async def cancel(self, job_id: str) -> Job:
@@ -120,26 +154,27 @@ class Board:
 
     async def follow(self, job_id: str, after: int = 0) -> AsyncIterator[Event]:
         """Yield the job's events with a `seq` over `after` as they are committed, and end with the job."""
-        with self.wakeups.listen(job_id) as wakeup:
-            while True:
-                wakeup.clear()
-                found = await self.call(self.store.events, job_id, after, PAGE)
-                for event in found:
-                    yield event
-                    after = event.seq
-                if found:
-                    continue
-                job = await self.call(self.store.get, job_id)
-                if job.final and after >= job.seq:
-                    return
-                await self.wait(wakeup)
+        try:
+            with self.wakeups.listen(job_id) as wakeup:
+                over = False
+                while not over:
+                    wakeup.clear()
+                    found, over = await self._read(job_id, after)
+                    for event in found:
+                        yield event
+                        after = event.seq
+                    if not (found or over):
+                        await self.wait(wakeup)
+        finally:
+            if not self.wakeups.is_heard(job_id):
+                self._reads.pop(job_id, None)
 
     async def follow_all(self, owner: str | None, after: int) -> AsyncIterator[Event]:
         """Yield the events of all the owner's jobs with a `position` over `after`, without an end."""
         with self.wakeups.listen("") as wakeup:
             while True:
                 wakeup.clear()
-                found = await self.call(self.store.events_of_all, self.kind, owner, after, PAGE)
+                found = await self.call(self.store.events_of_all, self.kind, seen_by(owner), after, PAGE)
                 for event in found:
                     yield event
                     after = event.position
@@ -155,20 +190,29 @@ class Board:
             return
 
     async def sweep(self, finished_before: float, limit_bytes: int) -> int:
-        """Remove ended jobs that are too old, then the oldest while their files exceed `limit_bytes` (0: no limit)."""
+        """Remove ended jobs that are too old, and the oldest while files exceed `limit_bytes` (0: no limit)."""
         await self.call(self.store.prune, finished_before - IDS_KEPT_S)
-        removed = 0
-        for job_id in await self.call(self.store.expired, finished_before, PAGE):
-            removed += await self.forget(job_id)
-        usage = await self.call(self.files.usage) if limit_bytes else []
-        total = sum(size for _, size, _ in usage)
-        for changed, size, job_id in usage:
-            if total <= limit_bytes or changed > time.time() - SUBMIT_GRACE_S:
-                break
-            if await self.forget(job_id):
-                total -= size
-                removed += 1
-        return removed
+        if time.monotonic() >= self._tidy_at:
+            self._tidy_at = time.monotonic() + TIDY_EVERY_S
+            await self._tidy()
+        gone = await self.call(self.store.expired, finished_before, PAGE)
+        if limit_bytes:
+            await self._measure()
+            gone += await self.call(self.store.surplus, limit_bytes, time.time() - FETCH_GRACE_S, PAGE)
+        return sum([await self.forget(job_id) for job_id in dict.fromkeys(gone)])
+
+    async def _tidy(self) -> None:
+        """Remove files without a job, as a submit leaves them in whose middle the process dies."""
+        usage = await self.call(self.files.usage)
+        settled = [job_id for changed, _, job_id in usage if changed <= time.time() - SUBMIT_GRACE_S]
+        for job_id in await self.call(self.store.unknown, settled):
+            await self.call(self.files.forget, job_id)
+
+    async def _measure(self) -> None:
+        """Look once, after a job's end, how much room its files take."""
+        while found := await self.call(self.store.unmeasured, PAGE):
+            for job_id, seq in found:
+                await self.call(self.store.measure, job_id, seq, await self.call(self.files.total, job_id))
 
     def close(self) -> None:
         """Let go of the store and the threads."""
@@ -185,6 +229,25 @@ class Board:
         await self.call(self.files.forget, job_id)
         return True
 
+    async def _read(self, job_id: str, after: int) -> tuple[list[Event], bool]:
+        """Return what a follower is told next, and whether that is the end; those at the same place share a look."""
+        reads = self._reads.setdefault(job_id, {})
+        begun, look = reads.get(after, (0.0, None))
+        now = time.monotonic()
+        if look is None or now - begun > self._poll_s / 2:
+            look = asyncio.ensure_future(self.call(self._look, job_id, after))
+            look.add_done_callback(lambda done: done.cancelled() or done.exception())  # its followers may have left
+            for place in [place for place, (begun, _) in reads.items() if now - begun > self._poll_s]:
+                del reads[place]
+            reads[after] = now, look
+        return await asyncio.shield(look)
+
+    def _look(self, job_id: str, after: int) -> tuple[list[Event], bool]:
+        if found := self.store.events(job_id, after, PAGE):
+            return found, False
+        job = self.store.get(job_id)
+        return [], job.final and after >= job.seq
+
     async def _has_files_of(self, new: NewJob) -> bool:
         """Say whether a job, of whoever, has this one's id and files; the same bytes have the same names."""
         try:
@@ -192,7 +255,8 @@ class Board:
         except (NotFound, Expired):
             return False
 
-    def _tell(self, job: Job) -> None:
+    def tell(self, job: Job) -> None:
+        """Wake whoever listens to the job, or waits for it; its state or its log has changed."""
         self.wakeups.notify(job.id)
         self.wakeups.notify("")
         if job.final:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import random
 import time
@@ -11,7 +10,7 @@ from typing import Any
 
 from cleanplate.contract.problems import Problem, UpstreamFailed
 from cleanplate.runtime.board import Board
-from cleanplate.runtime.jobs import Change, Job, NewJob
+from cleanplate.runtime.jobs import Change, Job, NewJob, new_id
 from cleanplate.runtime.outbound import Outbound
 from cleanplate.runtime.run import Run
 
@@ -34,9 +33,12 @@ def open_board(jobs: Board) -> Board:
     return Board(KIND, jobs.store, jobs.files, queue_limit=jobs.queue_limit, wakeups=jobs.wakeups)
 
 
-def promise(job: NewJob, url: str) -> NewJob:
-    """Return the job that will post the end of this one to the URL, to be submitted in the same transaction."""
-    name = hashlib.sha256(job.id.encode()).hexdigest()
+def promise(job: NewJob | Job, url: str) -> NewJob:
+    """Return the job that will post the end of this one to the URL, to be submitted in the same transaction.
+
+    Its id is its own: it may be kept for longer than the job, whose id may be used again.
+    """
+    name = new_id()
     params = {"job_id": job.id, "url": url}
     return NewJob(name, KIND, params, digest=name, owner=job.owner, waits_for=job.id)
 
@@ -80,6 +82,8 @@ class Courier:
     async def _try(self, job_id: str, url: str) -> tuple[str | None, bool]:
         """Return why it failed and whether to try again. Raises NotFound, Expired: nothing is left to tell."""
         job = await self._jobs.get(job_id)
+        if not job.final:
+            return "the job was queued again", True
         try:
             status = await self._post(url, await self._payload(job))
         except Problem as problem:

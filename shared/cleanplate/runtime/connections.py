@@ -1,7 +1,8 @@
 """Connections that a client holds without using them; uvicorn would wait for such a client for ever.
 
-A request's head has to come within `client_timeout_s` and may have `HEAD_LIMIT_BYTES`. A client that takes nothing of
-what waits for it for as long is hung up, be it a picture, an event stream or a WebSocket.
+A request's head has to come within `client_timeout_s` and may have `HEAD_LIMIT_BYTES`, a WebSocket's message within
+`body_timeout_s`. A client that takes nothing of what waits for it for `client_timeout_s` is hung up, be it a picture,
+an event stream or a WebSocket; the last is told why, should it read on within that time once more.
 """
 
 from __future__ import annotations
@@ -19,12 +20,14 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 log = logging.getLogger(__name__)
 
 HEAD_LIMIT_BYTES = 65_536
+SLOW_READER = "you read too slowly; go on with after="
+SLOW_MESSAGE = "the rest of your message did not come in time"
 AT_ONCE = struct.pack("ii", 1, 0)  # linger for 0 s: the kernel, too, drops what is not read
 
 
-def protocols(client_timeout_s: float) -> tuple[type[Protocol], type[Protocol]]:
+def protocols(client_timeout_s: float, body_timeout_s: float) -> tuple[type[Protocol], type[Protocol]]:
     """Return what uvicorn shall speak HTTP and WebSocket with."""
-    told = {"client_timeout_s": client_timeout_s}
+    told = {"client_timeout_s": client_timeout_s, "body_timeout_s": body_timeout_s}
     return type("Http", (_Http,), told), type("WebSocket", (_WebSocket,), told)
 
 
@@ -56,12 +59,16 @@ class _Read(Protocol):
         self._unread = asyncio.get_running_loop().call_later(self.client_timeout_s, self._look, left)
 
     def _look(self, left: int) -> None:
-        if self.transport.get_write_buffer_size() < left:
+        if self.transport.get_write_buffer_size() < left or self._warned():
             self._look_later()
             return
         log.info("hung up a client that reads nothing")
         self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
         self.transport.abort()  # closing would wait for it to be read
+
+    def _warned(self) -> bool:
+        """Leave it a word for when it reads on, and say whether that was still to be done."""
+        return False
 
     def _look_no_more(self) -> None:
         if self._unread is not None:
@@ -70,7 +77,44 @@ class _Read(Protocol):
 
 
 class _WebSocket(_Read, WebSocketsSansIOProtocol):
-    pass
+    """Hangs up, too, when the rest of a message does not come."""
+
+    body_timeout_s: ClassVar[float]
+    _incomplete: TimerHandle | None = None
+
+    def handle_events(self) -> None:
+        super().handle_events()
+        if self.frames and self._incomplete is None:
+            self._incomplete = asyncio.get_running_loop().call_later(self.body_timeout_s, self._end, 1008, SLOW_MESSAGE)
+        elif not self.frames:
+            self._complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._complete()
+        super().connection_lost(exc)
+
+    def _complete(self) -> None:
+        if self._incomplete is not None:
+            self._incomplete.cancel()
+            self._incomplete = None
+
+    def _warned(self) -> bool:
+        if self.close_sent:
+            return False
+        self._end(1013, SLOW_READER)
+        return True
+
+    def _end(self, code: int, reason: str) -> None:
+        """Close as the application would, which may itself wait for what was sent to be read."""
+        if self.close_sent or self.transport.is_closing():
+            return
+        log.info("a WebSocket is closed: %s", reason)
+        self.conn.send_close(code, reason)
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
+        self.close_sent = self.disconnected = True
+        self.writable.set()
+        self.close_timer = self.loop.call_later(self.close_timeout, self.transport.close)
 
 
 class _Http(_Read, HttpToolsProtocol):

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import uuid
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any, cast
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from cleanplate.contract.problems import Expired
+from cleanplate.contract.problems import Expired, StorageFull
 from cleanplate.runtime.jobs import checked_id, is_id
 
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -25,19 +28,16 @@ class JobFiles:
         self._fs, self._root = fsspec.core.url_to_fs(url, auto_mkdir=True)
 
     def put(self, job_id: str, name: str, data: bytes) -> None:
-        """Write a file, replacing an older one."""
-        path = self._path(job_id, name)
-        if not isinstance(self._fs, LocalFileSystem):  # an object appears when it is whole
-            self._fs.pipe_file(path, data)
-            return
-        part = f"{os.path.dirname(path)}/.{uuid.uuid4().hex}"  # beside it: between two disks no rename is atomic
-        try:
-            self._fs.pipe_file(part, data)
-            os.replace(part, path)
-        except BaseException:
-            with suppress(FileNotFoundError):
-                os.remove(part)
-            raise
+        """Write a file, replacing an older one.
+
+        Raises:
+            StorageFull: there is no room for it; what is there stays.
+        """
+        self._write(job_id, name, lambda path: self._fs.pipe_file(path, data))
+
+    def put_file(self, job_id: str, name: str, source: str) -> None:
+        """Write a file from a local one, which need not fit into memory; see `put`."""
+        self._write(job_id, name, lambda path: self._fs.put_file(source, path))
 
     def get(self, job_id: str, name: str) -> bytes:
         """Return a file's bytes.
@@ -47,6 +47,20 @@ class JobFiles:
         """
         try:
             return cast("bytes", self._fs.cat_file(self._path(job_id, name)))
+        except FileNotFoundError:
+            raise Expired(f"{name} of {job_id} was removed") from None
+
+    def size(self, job_id: str, name: str) -> int:
+        """Return how many bytes a file has. Raises Expired."""
+        try:
+            return int(self._fs.size(self._path(job_id, name)))
+        except FileNotFoundError:
+            raise Expired(f"{name} of {job_id} was removed") from None
+
+    def part(self, job_id: str, name: str, start: int, stop: int) -> bytes:
+        """Return the bytes from `start` to before `stop`, as far as the file has them. Raises Expired."""
+        try:
+            return cast("bytes", self._fs.cat_file(self._path(job_id, name), start=start, end=stop))
         except FileNotFoundError:
             raise Expired(f"{name} of {job_id} was removed") from None
 
@@ -65,6 +79,11 @@ class JobFiles:
         with suppress(FileNotFoundError):
             self._fs.rm(folder, recursive=True)
 
+    def total(self, job_id: str) -> int:
+        """Return how many bytes all files of a job have together."""
+        found = self._fs.find(f"{self._root}/{checked_id(job_id, 'job_id')}", detail=True)
+        return sum(int(info.get("size") or 0) for info in found.values())
+
     def usage(self) -> list[tuple[float, int, str]]:
         """Return (newest change, bytes, job id) for every job with files, oldest first; foreign files do not count."""
         totals: dict[str, tuple[float, int]] = {}
@@ -75,10 +94,38 @@ class JobFiles:
                 totals[job_id] = (max(at, _changed(info)), size + int(info.get("size") or 0))
         return sorted((at, size, job_id) for job_id, (at, size) in totals.items())
 
+    def _write(self, job_id: str, name: str, write: Callable[[str], object]) -> None:
+        path = self._path(job_id, name)
+        with _room_needed():
+            if isinstance(self._fs, LocalFileSystem):
+                self._replace(path, write)
+            else:  # an object appears when it is whole
+                write(path)
+
+    def _replace(self, path: str, write: Callable[[str], object]) -> None:
+        part = f"{os.path.dirname(path)}/.{uuid.uuid4().hex}"  # beside it: between two disks no rename is atomic
+        try:
+            write(part)
+            os.replace(part, path)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                os.remove(part)
+            raise
+
     def _path(self, job_id: str, name: str) -> str:
         if not _SAFE_NAME.fullmatch(name):
             raise ValueError(f"unsafe file name {name!r}")
         return f"{self._root}/{checked_id(job_id, 'job_id')}/{name}"
+
+
+@contextmanager
+def _room_needed() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        raise StorageFull(f"a file cannot be kept: {error.strerror}", retry_after_s=60) from None
 
 
 def _changed(info: dict[str, Any]) -> float:

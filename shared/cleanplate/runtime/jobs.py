@@ -41,6 +41,9 @@ TRANSITIONS: Mapping[State, frozenset[State]] = {
 FINAL = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED})
 ACTIVE = frozenset(State) - FINAL
 
+SUSPECT = 2
+"""A job that was there when so many workers died, without a checkpoint in between, is run alone, and less often."""
+
 _SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -70,7 +73,7 @@ class Job:
 
     `attempt` only grows: it tells the worker that holds the job from every earlier one. `crashes` counts the workers
     that died with it since its last checkpoint. It is not begun before `due_at`. `detail` is the data of its newest
-    progress event.
+    progress event. `files_bytes` is None until its files are measured after its newest event.
     """
 
     id: str
@@ -96,6 +99,7 @@ class Job:
     lease_until: float | None = None
     started_at: float | None = None
     finished_at: float | None = None
+    files_bytes: int | None = None
 
     @property
     def final(self) -> bool:

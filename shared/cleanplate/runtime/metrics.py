@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import asyncio
+import logging
+import shutil
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Protocol
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from cleanplate.contract.problems import Problem
 from cleanplate.runtime.board import Board
-from cleanplate.runtime.lane import Lane
+from cleanplate.runtime.tallies import Tallies
+
+log = logging.getLogger(__name__)
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+MEMORY_LIMIT = Path("/sys/fs/cgroup/memory.max")
+
+
+class Queue(Protocol):
+    """What calls wait in: a lane, or something like it."""
+
+    name: str
+
+    @property
+    def waiting(self) -> int:
+        """How many calls wait."""
 
 
 class Metrics:
@@ -29,11 +50,28 @@ class Metrics:
             registry=self.registry,
         )
         self.sockets = Gauge("websocket_connections", "Open WebSockets.", registry=self.registry)
+        self.ready = Gauge("service_ready", "Whether a check of /readyz is well.", ("check",), registry=self.registry)
+        self._tallies, self._boards = Tallies(self.registry), list[Board]()
+        ProcessCollector(registry=self.registry)
         Gauge("service_info", "Always 1.", ("service",), registry=self.registry).labels(service).set(1)
 
-    def watch(self, lanes: Callable[[], Iterable[Lane]], boards: Iterable[Board]) -> None:
-        """Report the queues of these lanes and boards at each scrape."""
-        self.registry.register(_Queues(lanes, tuple(boards)))
+    def watch(self, lanes: Callable[[], Iterable[Queue]], boards: Iterable[Board], data: Path | None = None) -> None:
+        """Report the queues of these lanes and boards, and the room where the data folder is, at each scrape."""
+        self._boards.extend(boards)
+        self.registry.register(_Queues(lanes, self._boards))
+        if data is not None:
+            _add_room(self.registry, data)
+
+    @asynccontextmanager
+    async def counting(self) -> AsyncIterator[None]:
+        """Count what the logs of the watched boards tell, while open."""
+        following = [asyncio.create_task(self._tallies.follow(board)) for board in self._boards]
+        try:
+            yield
+        finally:
+            for task in following:
+                task.cancel()
+            await asyncio.gather(*following, return_exceptions=True)
 
     def text(self) -> bytes:
         """Return all metrics in Prometheus' text format. Blocking: asks the store."""
@@ -41,7 +79,7 @@ class Metrics:
 
 
 class _Queues(Collector):
-    def __init__(self, lanes: Callable[[], Iterable[Lane]], boards: tuple[Board, ...]):
+    def __init__(self, lanes: Callable[[], Iterable[Queue]], boards: Iterable[Board]):
         self._lanes = lanes
         self._boards = boards
 
@@ -54,7 +92,28 @@ class _Queues(Collector):
             waiting.add_metric((lane.name,), lane.waiting)
         yield waiting
         jobs = GaugeMetricFamily("jobs", "Jobs kept, by state.", labels=("kind", "state"))
+        oldest = GaugeMetricFamily("jobs_oldest_waiting_seconds", "Age of the oldest job that waits.", labels=("kind",))
+        limit = GaugeMetricFamily("jobs_queue_limit", "Jobs that may wait.", labels=("kind",))
         for board in self._boards:
-            for state, number in board.store.counts(board.kind).items():
+            try:
+                counts, since = board.store.counts(board.kind), board.store.waiting_since(board.kind)
+            except Problem as problem:  # the store is away; what else there is to tell is told
+                log.warning("cannot count the jobs that are kept: %s", problem)
+                break
+            for state, number in counts.items():
                 jobs.add_metric((board.kind, state.value), number)
-        yield jobs
+            oldest.add_metric((board.kind,), 0.0 if since is None else max(0.0, time.time() - since))
+            limit.add_metric((board.kind,), board.queue_limit)
+        yield from (jobs, oldest, limit)
+
+
+def _add_room(registry: CollectorRegistry, data: Path) -> None:
+    """Report the disk of the data folder, and the memory that the process may take where that is limited."""
+    size = Gauge("disk_size_bytes", "Size of the disk that has the data folder.", registry=registry)
+    size.set_function(lambda: shutil.disk_usage(data).total)
+    free = Gauge("disk_free_bytes", "What is free of it.", registry=registry)
+    free.set_function(lambda: shutil.disk_usage(data).free)
+    limit = MEMORY_LIMIT.read_text().strip() if MEMORY_LIMIT.exists() else "max"
+    if limit.isdigit():
+        told = Gauge("memory_limit_bytes", "Memory that the container may take.", registry=registry)
+        told.set(int(limit))

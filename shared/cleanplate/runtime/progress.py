@@ -49,6 +49,7 @@ def task_view(job: Job, now: float) -> dict[str, Any]:
         "created_at": iso(job.created_at),
         "started_at": iso(job.started_at),
         "completed_at": iso(job.finished_at),
+        "seq": job.seq,
         "error_message": job.error["detail"] if job.error else None,
     }
 

@@ -18,6 +18,7 @@ from starlette.websockets import WebSocketDisconnect
 from cleanplate.contract.messages import Event
 from cleanplate.contract.problems import Expired, NotFound, Problem
 from cleanplate.runtime import progress
+from cleanplate.runtime.access import Caller, Scope
 from cleanplate.runtime.board import Board
 from cleanplate.runtime.jobs import Job, iso
 from cleanplate.runtime.streams import Socket
@@ -30,7 +31,9 @@ SEQ_LIMIT = 2**53
 class ProgressSocket:
     """One client. Each subscription is a task that follows one log and sends its messages."""
 
-    def __init__(self, websocket: WebSocket, board: Board, owner: str, result_url: progress.ResultUrl, sessions: bool):
+    def __init__(
+        self, websocket: WebSocket, board: Board, owner: Caller, result_url: progress.ResultUrl, sessions: bool
+    ):
         self._websocket = websocket
         self._socket = Socket(websocket)
         self._board = board
@@ -99,6 +102,7 @@ class ProgressSocket:
         if job is None:
             return
         try:
+            self._owner.check(Scope.SUBMIT)  # to connect, READ was enough
             await self._board.cancel(job.id)
         except Problem as problem:
             await self._socket.send(self._error(problem.detail))

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import time
 from typing import Any
 
-from cleanplate.contract.problems import Problem
+from cleanplate.contract.problems import Problem, StorageFull, StoreBusy
 from cleanplate.runtime.board import Board
 from cleanplate.runtime.jobs import Change, Job, LeaseLost, State, iso
 
+log = logging.getLogger(__name__)
+
+STORE_PAUSE_S = 1.0
+
 
 class Run:
-    """Every method raises `LeaseLost` once the job was cancelled or has another worker; let it through."""
+    """Every method raises `LeaseLost` once the job was cancelled or has another worker; let it through.
+
+    What the job's work has to tell waits for a store that is locked, away or full, as long as the lease is not lost.
+    """
 
     def __init__(self, board: Board, job: Job):
         self.board = board
@@ -30,15 +39,15 @@ class Run:
         elapsed_s = max(0.0, time.time() - (self.job.started_at or 0.0))
         eta_s = round(elapsed_s * (1 - progress) / progress, 2) if progress > 0 else None
         data = {"stage": stage, "progress": progress, "elapsed_s": round(elapsed_s, 3), "eta_s": eta_s, **data}
-        await self._record(Change("progress", data, stage=stage, progress=progress, checkpoint=checkpoint))
+        await self._told(Change("progress", data, stage=stage, progress=progress, checkpoint=checkpoint))
 
     async def note(self, type_: str, *, checkpoint: dict[str, Any] | None = None, **data: Any) -> None:
         """Log something worth knowing that is no progress, such as a reconnect or a fallback."""
-        await self._record(Change(type_, data, checkpoint=checkpoint))
+        await self._told(Change(type_, data, checkpoint=checkpoint))
 
     async def succeed(self, result: dict[str, Any]) -> None:
         """End the job. Its result must be fetchable before."""
-        await self._record(Change("succeeded", {"progress": 1.0, **result}, State.SUCCEEDED, result=result))
+        await self._told(Change("succeeded", {"progress": 1.0, **result}, State.SUCCEEDED, result=result))
 
     async def fail(self, problem: Problem) -> None:
         """End the job with a reason that its client may see."""
@@ -52,7 +61,7 @@ class Run:
     async def postpone(self, due_at: float, reason: str, *, checkpoint: dict[str, Any]) -> None:
         """Give the job back to the queue, not to be begun again before `due_at`, in seconds since 1970."""
         data = {"reason": reason, "due_at": iso(due_at)}
-        await self._record(Change("postponed", data, State.QUEUED, due_at=due_at, checkpoint=checkpoint))
+        await self._told(Change("postponed", data, State.QUEUED, due_at=due_at, checkpoint=checkpoint))
 
     async def still_mine(self) -> None:
         """Raise `LeaseLost` if it is not; to be asked before a unit that takes long."""
@@ -67,6 +76,15 @@ class Run:
     async def put(self, name: str, data: bytes) -> None:
         """Keep a file with the job. Ask `still_mine` first where an older worker's bytes would do harm."""
         await self.board.call(self.board.files.put, self.job.id, name, data)
+
+    async def _told(self, change: Change) -> None:
+        while True:
+            try:
+                await self._record(change)
+                return
+            except (StoreBusy, StorageFull) as problem:
+                log.warning("%s has to wait: %s", change.type, problem, extra={"job_id": self.job.id})
+                await asyncio.sleep(STORE_PAUSE_S)
 
     async def _record(self, change: Change) -> None:
         self.job, _ = await self.board.record(self.job.id, change, self.job.attempt)

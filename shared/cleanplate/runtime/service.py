@@ -71,7 +71,7 @@ def serve(app: FastAPI, settings: ServiceSettings) -> None:
 
 def server_config(app: FastAPI, settings: ServiceSettings) -> uvicorn.Config:
     """Return how the server listens. Which proxies are believed is for `Links` alone to say."""
-    http, websocket = protocols(settings.client_timeout_s)
+    http, websocket = protocols(settings.client_timeout_s, settings.body_timeout_s)
     return uvicorn.Config(
         app,
         host=settings.host,

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn, TypeVar
 
-from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from cleanplate.runtime.access import Keys, is_loopback
+from cleanplate.runtime.access import Keys, is_loopback, parsed
 from cleanplate.runtime.images import PictureLimits
 from cleanplate.runtime.web import invalid
 
@@ -23,15 +23,30 @@ def _upper(value: Any) -> Any:
     return value.upper() if isinstance(value, str) else value
 
 
+def _listed(text: str) -> list[str]:
+    return [item.strip() for item in text.split(",") if item.strip()]
+
+
+def _with_known_scopes(keys: SecretStr) -> SecretStr:
+    parsed(_listed(keys.get_secret_value()))
+    return keys
+
+
 class ServiceSettings(BaseSettings):
     """The settings that all services share; each has its own prefix."""
 
-    model_config = SettingsConfigDict(frozen=True, populate_by_name=True, extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        frozen=True, populate_by_name=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True
+    )
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(0, ge=0, le=65535, description="Port to listen on.")
     data: Path = Field(Path("data"), description="Folder for what the service keeps.")
-    api_keys: SecretStr = Field(SecretStr(""), description="Valid API keys, separated by commas; empty: no key needed.")
+    api_keys: Annotated[SecretStr, AfterValidator(_with_known_scopes)] = Field(
+        SecretStr(""),
+        description="Valid API keys, separated by commas, each alone or with its scopes: key=read, key=submit+read (as"
+        " alone), key=admin; empty: no key needed.",
+    )
     allow_anonymous: bool = Field(False, description="Serve without keys on an address that others can reach.")
     origins: str = Field(
         "", description="Origins whose web pages may call while no key is needed, separated by commas; *: all."
@@ -65,23 +80,31 @@ class ServiceSettings(BaseSettings):
         return 1_000_000
 
     def keys(self) -> list[str]:
-        """Return the valid API keys."""
-        return [key.strip() for key in self.api_keys.get_secret_value().split(",") if key.strip()]
+        """Return the valid API keys, each with its scopes if it is given with some."""
+        return _listed(self.api_keys.get_secret_value())
+
+    def guarded(self) -> bool:
+        """Say whether who calls must be known."""
+        return bool(self.keys())
+
+    def page_origins(self) -> list[str]:
+        """Return the origins whose web pages may call while no key is needed."""
+        return _listed(self.origins)
 
     def access(self) -> Keys:
         """Return who may call."""
-        return Keys(self.keys(), [origin.strip() for origin in self.origins.split(",") if origin.strip()])
+        return Keys(self.keys(), self.page_origins())
 
     @classmethod
     def names(cls) -> Iterator[tuple[str, str, str]]:
         """Yield (environment variable, default, description) of every setting; the docs are made from it."""
-        prefix = cls.model_config.get("env_prefix", "")
+        others: list[tuple[str, str, str]] = []
         for name, info in cls.model_fields.items():
-            alias = info.validation_alias
-            names = [str(choice) for choice in alias.choices] if isinstance(alias, AliasChoices) else []
+            first, *more = _variables(cls, name, info.validation_alias)
             default = info.get_default(call_default_factory=True)
-            shown = "" if isinstance(default, SecretStr) else str(default)
-            yield (names or [f"{prefix}{name}".upper()])[0], shown, info.description or ""
+            yield first, "" if isinstance(default, SecretStr) else str(default), info.description or ""
+            others += [(other, "", f"{first} by another name, where that is not set.") for other in more]
+        yield from others
 
 
 class JobSettings(ServiceSettings):
@@ -94,7 +117,9 @@ class JobSettings(ServiceSettings):
     lease_s: float = Field(30.0, gt=0, description="After this many seconds a dead worker's job is taken over.")
     retention_s: float = Field(86_400.0, ge=0, description="Ended jobs are removed after this many seconds.")
     retention_bytes: int = Field(
-        10_000_000_000, ge=0, description="Oldest ended jobs are removed while files exceed this; 0: no limit."
+        10_000_000_000,
+        ge=0,
+        description="Oldest ended jobs are removed while the files of all ended ones exceed this; 0: no limit.",
     )
     public_url: str = Field("", description="The service's address as clients see it.")
     trusted_proxies: str = Field("", description="Proxies whose X-Forwarded-* headers count: addresses or networks.")
@@ -103,7 +128,7 @@ class JobSettings(ServiceSettings):
 
     def proxies(self) -> list[str]:
         """Return the trusted proxies."""
-        return [proxy.strip() for proxy in self.trusted_proxies.split(",") if proxy.strip()]
+        return _listed(self.trusted_proxies)
 
     def store(self) -> str:
         """Return the URL of the job store."""
@@ -133,7 +158,7 @@ def read_settings(cls: type[S], prefixes: tuple[str, ...]) -> S:
     except ValidationError as error:
         wrong = [(item["field"], item["message"]) for item in invalid(error).extra["errors"]]
         _refuse("bad setting: " + "; ".join(f"{variables.get(name, [name])[0]}: {text}" for name, text in wrong))
-    if not settings.keys() and not settings.allow_anonymous and not is_loopback(settings.host):
+    if not settings.guarded() and not settings.allow_anonymous and not is_loopback(settings.host):
         prefix = cls.model_config.get("env_prefix", "")
         _refuse(
             f"listening on {settings.host} without keys lets everybody in: set {prefix}API_KEYS,"

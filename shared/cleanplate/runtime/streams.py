@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, suppress
 from typing import Any, TypeVar
@@ -20,6 +21,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 KEEP_ALIVE_S = 15.0
+SLOW_S = 15.0
+TOO_SLOW = "you read too slowly; go on with Last-Event-ID"
 MESSAGE_LIMIT_CHARS = 64_000
 
 Command = Callable[[dict[str, Any]], Awaitable[None]]
@@ -39,17 +42,29 @@ def cursor(request: Request, after: int) -> int:
     return int(given)
 
 
-def sse(events: AsyncIterator[Event], keep_alive_s: float = KEEP_ALIVE_S) -> StreamingResponse:
-    """Return the events as a text/event-stream; `id` is the seq, so a browser resumes by itself."""
+def sse(
+    events: AsyncIterator[Event],
+    keep_alive_s: float = KEEP_ALIVE_S,
+    id_of: Callable[[Event], int] = lambda event: event.seq,
+    slow_s: float = SLOW_S,
+) -> StreamingResponse:
+    """Return the events as a text/event-stream; `id` is the cursor, so a browser resumes by itself.
+
+    A client that takes longer than `slow_s` for one event is told so in an event `dropped`, which is the last.
+    """
 
     async def lines() -> AsyncIterator[str]:
         try:
             async with aclosing(with_pauses(events, keep_alive_s)) as pieces:
                 async for event in pieces:
+                    sent_at = time.monotonic()
                     if event is None:
                         yield ": still here\n\n"
                     else:
-                        yield f"id: {event.seq}\nevent: {event.type}\ndata: {event.model_dump_json()}\n\n"
+                        yield f"id: {id_of(event)}\nevent: {event.type}\ndata: {event.model_dump_json()}\n\n"
+                    if time.monotonic() - sent_at > slow_s:
+                        yield f"event: dropped\ndata: {json.dumps({'reason': TOO_SLOW})}\n\n"
+                        return
         except Problem as problem:  # such as a job that was deleted: whoever connects again is told
             log.info("an event stream ended: %s", problem)
 

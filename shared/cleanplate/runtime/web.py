@@ -54,6 +54,7 @@ def create_app(
     checks: Mapping[str, Check],
     running: Callable[[], Any],
     shapes: Mapping[str, Shape] = MappingProxyType({}),
+    metrics_shown: bool = True,
 ) -> FastAPI:
     """Return an application with probes, metrics, problems and limits; the caller adds its routers.
 
@@ -66,11 +67,12 @@ def create_app(
         checks: what /readyz asks, by name.
         running: gives an async context manager that is open while the service runs.
         shapes: how problems are told below these paths, for older wires; elsewhere as RFC 9457.
+        metrics_shown: whether /metrics is there.
     """
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with running():
+        async with running(), metrics.counting():
             yield
 
     app = described(title=title, version=version, lifespan=lifespan, responses=PROBLEMS)
@@ -82,7 +84,9 @@ def create_app(
     app.add_exception_handler(HTTPException, _answer_problem)
     app.add_exception_handler(ClientDisconnect, _answer_nobody)
     app.add_middleware(_Context, metrics=metrics, limit_bytes=limit_bytes)
-    _add_probes(app, metrics, checks)
+    _add_probes(app, checks)
+    if metrics_shown:
+        _add_metrics(app, metrics, checks)
     return app
 
 
@@ -154,27 +158,35 @@ def answer(problem: Problem) -> JSONResponse:
     return _ProblemResponse(problem.body(instance), problem.status, headers=headers)
 
 
-def _add_probes(app: FastAPI, metrics: Metrics, checks: Mapping[str, Check]) -> None:
+def _add_probes(app: FastAPI, checks: Mapping[str, Check]) -> None:
     @app.get("/livez", tags=["operation"], summary="Is the process alive?")
     async def livez() -> dict[str, str]:
         return {"status": "alive"}
 
     @app.get("/readyz", tags=["operation"], summary="Can it take work? 503 until then", responses=PROBE)
     async def readyz() -> JSONResponse:
-        found: dict[str, str] = {}
-        ready = True
-        for name, check in checks.items():
-            try:
-                found[name] = await check()
-            except Problem as problem:
-                ready, found[name] = False, problem.detail
-            except Exception as error:  # a probe reports, whatever it is that fails
-                log.exception("the check of %s failed", name)
-                ready, found[name] = False, as_problem(error).detail
-        return JSONResponse({"status": "ready" if ready else "not ready", "checks": found}, 200 if ready else 503)
+        found = {name: await _checked(name, check) for name, check in checks.items()}
+        ready = all(well for well, _ in found.values())
+        told = {name: detail for name, (_, detail) in found.items()}
+        return JSONResponse({"status": "ready" if ready else "not ready", "checks": told}, 200 if ready else 503)
 
+
+async def _checked(name: str, check: Check) -> tuple[bool, str]:
+    """Return whether what is checked is well, and what there is to say about it."""
+    try:
+        return True, await check()
+    except Problem as problem:
+        return False, problem.detail
+    except Exception as error:  # a probe reports, whatever it is that fails
+        log.exception("the check of %s failed", name)
+        return False, as_problem(error).detail
+
+
+def _add_metrics(app: FastAPI, metrics: Metrics, checks: Mapping[str, Check]) -> None:
     @app.get("/metrics", tags=["operation"], summary="Prometheus metrics", response_class=PlainTextResponse)
     async def read_metrics() -> Response:
+        for name, check in checks.items():
+            metrics.ready.labels(name).set((await _checked(name, check))[0])
         return Response(await run_in_threadpool(metrics.text), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 

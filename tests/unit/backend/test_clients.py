@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -10,7 +11,9 @@ import pytest
 from aiohttp import web
 
 from backend import clients
-from backend.clients import Refused, ServiceClient
+from backend.choices import Choice
+from backend.clients import InpaintClient, Refused, ServiceClient
+from cleanplate.contract.messages import BoxModel
 from cleanplate.contract.problems import RegionOutside, UpstreamFailed
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -116,3 +119,20 @@ async def test_a_service_that_hangs_up_is_asked_again() -> None:
             assert "does not answer" in reason
 
         assert await service.patiently(lambda: service.get("/x"), on_retry) == b"here"
+
+
+async def test_the_inpaint_service_is_told_what_of_a_region_is_erased_where_the_region_says_it() -> None:
+    sent: list[bytes] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        sent.append(await request.read())
+        return web.json_response({})
+
+    box = BoxModel(x=0, y=0, width=9, height=9)
+    usual = Choice(id="usual", polygon=[(0, 0), (9, 0), (9, 9)], box=box, text="", score=1, angle=0)
+    whole = usual.model_copy(update={"id": "whole", "mask_mode": "polygon"})
+    async with client(answer) as service:
+        inpaint = InpaintClient("inpaint-service", service.url, "", service.session, 5.0, 5.0)
+        await inpaint.submit(b"", [usual, whole], {}, "task")
+    assert sent[0].count(b'"mask_mode"') == 1
+    assert re.search(rb'"id": "whole"[^}]*"mask_mode": "polygon"', sent[0])

@@ -15,11 +15,13 @@ from backend import relay
 from backend.clients import InpaintClient
 from cleanplate.contract.problems import NotFound, UpstreamFailed
 
+UPDATE = {"type": "progress_update", "overall_progress": 1, "message": "", "current_region": 0, "total_regions": 1}
+
 Socket = Callable[[web.WebSocketResponse, int], Awaitable[None]]
 
 
 @asynccontextmanager
-async def service(socket: Socket, status: dict[str, Any] | None) -> AsyncIterator[InpaintClient]:
+async def service(socket: Socket, status: Callable[[], Any] | dict[str, Any] | None) -> AsyncIterator[InpaintClient]:
     async def progress(request: web.Request) -> web.WebSocketResponse:
         websocket = web.WebSocketResponse()
         await websocket.prepare(request)
@@ -30,7 +32,7 @@ async def service(socket: Socket, status: dict[str, Any] | None) -> AsyncIterato
     async def task_status(_: web.Request) -> web.Response:
         if status is None:
             return web.json_response({"code": "not_found", "detail": "gone"}, status=404)
-        return web.json_response(status)
+        return web.json_response(status() if callable(status) else status)
 
     app = web.Application()
     app.router.add_get("/api/v1/ws/progress/{id}", progress)
@@ -62,8 +64,7 @@ async def test_messages_come_once_each_however_often_the_connection_drops() -> N
         await websocket.send_json({"type": "connection_established"})
         last = after + 2  # two messages, the first of them seen already, then the connection drops
         for seq in range(max(1, after), last + 1):
-            type_ = "task_completed" if seq == 6 else "progress_update"
-            await websocket.send_json({"type": type_, "seq": seq})
+            await websocket.send_json({"type": "task_completed", "seq": seq} if seq == 6 else {**UPDATE, "seq": seq})
 
     async with service(socket, {"status": "processing"}) as client:
         messages = await followed(client)
@@ -74,7 +75,7 @@ async def test_messages_come_once_each_however_often_the_connection_drops() -> N
 
 async def test_an_end_that_no_connection_tells_is_found_by_asking() -> None:
     async def socket(websocket: web.WebSocketResponse, after: int) -> None:
-        await websocket.send_str(json.dumps({"type": "progress_update", "seq": 1}) if not after else "no json")
+        await websocket.send_str(json.dumps({**UPDATE, "seq": 1}) if not after else "no json")
 
     async with service(socket, {"status": "error", "error_message": "no memory"}) as client:
         messages = await followed(client)
@@ -90,10 +91,37 @@ async def test_a_task_that_nobody_knows_any_more_is_not_waited_for() -> None:
             await followed(client)
 
 
+async def test_where_no_connection_lasts_progress_is_found_by_asking() -> None:
+    shares = iter((10, 10, 40, 100))
+
+    async def socket(websocket: web.WebSocketResponse, after: int) -> None:
+        return
+
+    def status() -> dict[str, Any]:
+        share = next(shares)
+        word = "completed" if share == 100 else "processing"
+        return {**UPDATE, "status": word, "seq": share, "overall_progress": share}
+
+    async with service(socket, status) as client:
+        messages = await followed(client, patience_s=0)
+    assert [message["type"] for message in messages] == ["reconnecting", "progress_update", "task_completed"]
+    assert [message["seq"] for message in messages[1:]] == [40, 100]
+
+
+@pytest.mark.parametrize("said", ["[1]", "null", '{"type": "progress_update", "seq": 1}', '{"seq": "1"}'])
+async def test_what_says_nothing_of_the_task_is_passed_over(said: str) -> None:
+    async def socket(websocket: web.WebSocketResponse, after: int) -> None:
+        await websocket.send_str(said)
+        await websocket.send_json({"type": "task_completed", "seq": 2})
+
+    async with service(socket, {"status": "processing"}) as client:
+        assert [message["type"] for message in await followed(client)] == ["task_completed"]
+
+
 async def test_patience_has_an_end() -> None:
     async def socket(websocket: web.WebSocketResponse, after: int) -> None:
         return
 
-    async with service(socket, {"status": "processing"}) as client:
+    async with service(socket, lambda: "no status") as client:
         with pytest.raises(UpstreamFailed, match="the connection was closed"):
             await followed(client, patience_s=0.05)

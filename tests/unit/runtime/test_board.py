@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from cleanplate.contract.messages import Event
-from cleanplate.contract.problems import IdConflict, NotFound, QueueFull
+from cleanplate.contract.problems import Expired, IdConflict, NotFound, QueueFull
+from cleanplate.runtime import board as runtime_board
+from cleanplate.runtime.access import Caller, Scope
 from cleanplate.runtime.board import Board, Wakeups
 from cleanplate.runtime.files import JobFiles
 from cleanplate.runtime.jobs import Change, NewJob, State
@@ -147,3 +151,48 @@ async def test_two_sweeps_at_once_do_not_hinder_each_other(board: Jobs) -> None:
     at = time.time() + 1
     await asyncio.gather(board.sweep(at, 0), board.sweep(at, 0))
     assert board.files.usage() == []
+
+
+async def test_the_oldest_go_until_the_files_fit_and_each_is_measured_once(
+    board: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runtime_board, "FETCH_GRACE_S", -1.0)
+    for number in range(4):
+        await board.submit(NewJob(f"job{number}", "test", {}, "d"), {"image": b"12345"})
+    for number in range(3):
+        await board.cancel(f"job{number}")
+    assert await board.sweep(0, limit_bytes=15) == 0
+    monkeypatch.setattr(board.files, "total", lambda _: pytest.fail("it was measured before"))
+    monkeypatch.setattr(board.files, "usage", lambda: pytest.fail("all files were looked at again"))
+    assert await board.sweep(0, limit_bytes=9) == 2
+    for gone in ("job0", "job1"):
+        with pytest.raises(Expired):
+            await board.get(gone)
+    assert (await board.get("job2")).files_bytes == 5
+    assert (await board.get("job3")).state is State.QUEUED  # it counts for nothing, and stays
+    assert await board.sweep(0, limit_bytes=1) == 1
+
+
+async def test_a_store_of_an_older_version_gets_the_column(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/jobs.db"
+    store = SqlStore(url)
+    store.submit(NewJob("a", "test", {}, "d"), 10)
+    store.record("a", Change("cancelled", state=State.CANCELLED))
+    store.close()
+    with closing(sqlite3.connect(tmp_path / "jobs.db")) as connection:
+        connection.execute("ALTER TABLE jobs DROP COLUMN files_bytes")
+    for _ in range(2):
+        store = SqlStore(url)
+        assert store.unmeasured(10) == [("a", 2)]
+        store.close()
+
+
+async def test_an_admin_sees_everybodys_jobs(board: Jobs) -> None:
+    admin, reader = Caller("admin", [Scope.ADMIN]), Caller("reader", [Scope.READ, Scope.SUBMIT])
+    await board.add(owner="me")
+    assert (await board.get("a", admin)).owner == "me"
+    with pytest.raises(NotFound):
+        await board.get("a", reader)
+    events = board.follow_all(admin, 0)
+    assert (await anext(events)).job_id == "a"
+    await events.aclose()  # type: ignore[attr-defined]

@@ -11,7 +11,7 @@ import pytest
 from cleanplate.contract.problems import AddressRefused, Expired, Problem, TimedOut, UpstreamFailed
 from cleanplate.runtime.callbacks import KIND, LONGEST_PAUSE_S, Courier, pause_s, promise
 from cleanplate.runtime.files import JobFiles
-from cleanplate.runtime.jobs import Job, NewJob, State
+from cleanplate.runtime.jobs import Change, Job, NewJob, State
 from cleanplate.runtime.run import Run
 from tests.unit.runtime.conftest import Jobs
 
@@ -87,6 +87,25 @@ async def test_a_job_submitted_twice_has_one_promise(board: Jobs, promises: Jobs
     for _ in range(2):
         await promised(board)
     assert (await promises.call(promises.store.counts, KIND))[State.QUEUED] == 1
+
+
+async def test_a_job_whose_id_is_used_again_has_a_promise_of_its_own(board: Jobs, promises: Jobs) -> None:
+    for _ in range(2):
+        await promised(board)
+        await board.cancel("a")
+        await board.forget("a")
+    assert (await promises.call(promises.store.counts, KIND))[State.QUEUED] == 2
+
+
+async def test_a_job_that_was_queued_again_meanwhile_is_told_of_at_its_next_end(board: Jobs, promises: Jobs) -> None:
+    await promised(board)
+    await board.end(State.FAILED)
+    run = await taken(promises)
+    assert run is not None
+    await board.record("a", Change("retried", state=State.QUEUED))
+    server = Server(200)
+    await courier(board, server)(run)
+    assert (server.got, run.job.state) == ([], State.QUEUED)
 
 
 async def test_a_server_that_is_away_is_asked_again(board: Jobs, promises: Jobs) -> None:

@@ -61,7 +61,7 @@ async def line() -> Line:
     made = Line()
     config = uvicorn.Config(refuse, log_config=None)
     told: dict[str, Any] = {"config": config, "server_state": ServerState(), "app_state": {}}
-    made.protocol = protocols(30)[0](**told)
+    made.protocol = protocols(30, 30)[0](**told)
     made.protocol.connection_made(made)
     return made
 

@@ -123,7 +123,7 @@ async def test_a_store_that_is_away_at_a_jobs_end_costs_no_slot(
 async def test_a_store_that_is_away_at_a_claim_is_asked_again(
     board: Jobs, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def away(*_: Any) -> None:
+    def away(*_: Any, **__: Any) -> None:
         monkeypatch.undo()
         raise OSError("database is locked")
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
+from cleanplate.runtime.access import USUAL, Caller, Scope
 from cleanplate.runtime.jobs import State
 from cleanplate.runtime.progress_socket import ProgressSocket
 from tests.unit.runtime.conftest import Jobs, Peer, until
@@ -20,9 +22,9 @@ def url(task_id: str) -> str:
 
 @asynccontextmanager
 async def connected(
-    board: Jobs, peer: Peer, task_id: str | None = None, after: int | None = None, owner: str = ""
+    board: Jobs, peer: Peer, task_id: str | None = None, after: int | None = None, owner: str = "", scopes: Any = USUAL
 ) -> AsyncIterator[ProgressSocket]:
-    socket = ProgressSocket(peer.websocket, board, owner, url, sessions=True)
+    socket = ProgressSocket(peer.websocket, board, Caller(owner, scopes), url, sessions=True)
     served = asyncio.create_task(socket.serve(task_id, after))
     assert (await peer.hears())["type"] == "connection_established"
     yield socket
@@ -102,6 +104,14 @@ async def test_no_command_reaches_what_is_not_the_callers(board: Jobs, peer: Pee
             peer.say({"type": type_, "task_id": task_id})
             assert (await peer.hears())["type"] == "error"
     assert (await board.get("theirs")).state is State.QUEUED
+
+
+async def test_who_may_only_read_cannot_cancel(board: Jobs, peer: Peer) -> None:
+    await board.add(owner="me")
+    async with connected(board, peer, owner="me", scopes=[Scope.READ]):
+        peer.say({"type": "cancel_task", "task_id": "a"})
+        assert "scope submit" in (await peer.hears())["error"]
+    assert (await board.get("a")).state is State.QUEUED
 
 
 async def test_a_cursor_that_is_none_is_answered_with_an_error(board: Jobs, peer: Peer) -> None:

@@ -72,6 +72,15 @@ async def test_a_quiet_stream_is_kept_alive_and_loses_nothing(board: Jobs) -> No
     assert "event: cancelled" in told[-1]
 
 
+async def test_a_stream_that_is_read_too_slowly_ends_with_the_reason_and_can_be_gone_on_with(board: Jobs) -> None:
+    await board.add()
+    await board.cancel("a")
+    told = [str(piece) async for piece in sse(board.follow("a"), slow_s=-1).body_iterator]
+    assert [piece.split("\n")[0] for piece in told] == ["id: 1", "event: dropped"]
+    assert "too slowly" in told[1]
+    assert len([piece async for piece in lines(board.follow("a", 1))]) == 1
+
+
 async def test_a_stream_whose_job_is_deleted_just_ends() -> None:
     async def deleted() -> AsyncIterator[Event]:
         yield Event(job_id="a", seq=1, position=1, type="queued", at="")

@@ -327,6 +327,13 @@ async def test_metrics_count_by_route_and_never_by_what_a_client_invents() -> No
     assert "nvented" not in text.lower()
 
 
+async def test_metrics_say_which_check_is_not_well() -> None:
+    async with client(service({"engine": loading, "store": ready})) as http:
+        text = (await http.get("/metrics")).text
+    assert 'service_ready{check="engine"} 0.0' in text
+    assert 'service_ready{check="store"} 1.0' in text
+
+
 async def test_one_line_is_logged_for_each_request(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "cleanplate")
     async with client() as http:

@@ -8,10 +8,10 @@ import os
 import socket
 from contextlib import suppress
 
-from cleanplate.contract.problems import Internal, Problem, TimedOut
+from cleanplate.contract.problems import Internal, Problem, StorageFull, StoreBusy, TimedOut
 from cleanplate.runtime.board import Board
 from cleanplate.runtime.dispatch import Handler
-from cleanplate.runtime.jobs import Job, LeaseLost, State
+from cleanplate.runtime.jobs import SUSPECT, Job, LeaseLost, State
 from cleanplate.runtime.run import Run
 
 log = logging.getLogger(__name__)
@@ -23,7 +23,8 @@ STOPPED = "the service stopped"
 class LocalDispatcher:
     """See `Dispatcher`. A lease is renewed three times before it would expire; a job whose lease is lost is dropped.
 
-    One that takes longer than `limit_s` is failed; None: it may take as long as it takes.
+    One that takes longer than `limit_s` is failed; None: it may take as long as it takes. While a job is at work that
+    was there at `SUSPECT` deaths, no other is begun, so that the next death is its own; its next checkpoint clears it.
     """
 
     def __init__(
@@ -36,7 +37,7 @@ class LocalDispatcher:
         self._worker = f"{socket.gethostname()}:{os.getpid()}"
         self._free = asyncio.Semaphore(slots)
         self._claimer: asyncio.Task[None] | None = None
-        self._runs: set[asyncio.Task[None]] = set()
+        self._runs: dict[asyncio.Task[None], Run] = {}
 
     async def start(self) -> None:
         self._claimer = asyncio.create_task(self._serve(), name=f"claims-{self._board.kind}")
@@ -51,26 +52,46 @@ class LocalDispatcher:
             while True:
                 await self._free.acquire()
                 wakeup.clear()
-                job = await self._claim()
+                job = None if self._suspected() else await self._next()
                 if job is None:
                     self._free.release()
                     await self._board.wait(wakeup)
                 else:
-                    self._board.wakeups.notify(job.id)
-                    self._board.wakeups.notify("")
-                    task = asyncio.create_task(self._run(Run(self._board, job)), name=f"job-{job.id}")
-                    self._runs.add(task)
-                    task.add_done_callback(self._leave)
+                    self._begin(job)
+
+    def _suspected(self) -> bool:
+        """Say whether a suspect is at work."""
+        return any(run.job.crashes >= SUSPECT for run in self._runs.values())
+
+    def _begin(self, job: Job) -> None:
+        """Run a job that was claimed, in a slot that was acquired."""
+        self._board.tell(job)
+        run = Run(self._board, job)
+        task = asyncio.create_task(self._run(run), name=f"job-{job.id}")
+        self._runs[task] = run
+        task.add_done_callback(self._leave)
 
     def _leave(self, task: asyncio.Task[None]) -> None:
-        self._runs.discard(task)
+        del self._runs[task]
         self._free.release()
+        self._board.wakeups.notify(f"queue:{self._board.kind}")  # a job that has to be alone may wait for this end
 
-    async def _claim(self) -> Job | None:
+    async def _next(self) -> Job | None:
+        """Claim the next job, if there is one and the store answers."""
+        try:
+            return await self._claim()
+        except Problem as problem:
+            log.warning("cannot claim a job: %s", problem)
+            return None
+        except Exception:  # a worker must outlive whatever it is
+            log.exception("cannot claim a job")
+            return None
+
+    async def _claim(self, **which: str) -> Job | None:
         """Claim a job. Its thread cannot be stopped, so what it takes while the service stops is given back."""
-        board = self._board
+        board, alone = self._board, not self._runs
         claim = asyncio.ensure_future(
-            board.call(board.store.claim, [board.kind], self._worker, self._lease_s, CRASH_LIMIT)
+            board.call(board.store.claim, [board.kind], self._worker, self._lease_s, CRASH_LIMIT, alone=alone, **which)
         )
         try:
             return await asyncio.shield(claim)
@@ -79,9 +100,6 @@ class LocalDispatcher:
                 if (job := await claim) is not None:
                     await Run(board, job).release(STOPPED)
             raise
-        except Exception:  # a worker must outlive a store that is locked or away
-            log.exception("cannot claim a job")
-            return None
 
     async def _run(self, run: Run) -> None:
         work = asyncio.create_task(self._handle(run))
@@ -121,9 +139,11 @@ class LocalDispatcher:
             elif error is not None or run.job.state is State.RUNNING:
                 log.error("job failed", exc_info=error, extra={"job_id": run.job.id})
                 await run.fail(Internal())
+        except (StoreBusy, StorageFull) as problem:  # the lease expires, and another attempt is made
+            log.warning("cannot record how a job ended: %s", problem, extra={"job_id": run.job.id})
         except (LeaseLost, Problem):
             log.info("job has ended meanwhile", extra={"job_id": run.job.id})
-        except Exception:  # the store is away: the lease expires, and another attempt is made
+        except Exception:  # whatever it is, the lease expires, and another attempt is made
             log.exception("cannot record how a job ended", extra={"job_id": run.job.id})
 
     async def _keep_lease(self, run: Run, work: asyncio.Future[None]) -> None:

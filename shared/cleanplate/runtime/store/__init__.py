@@ -12,7 +12,10 @@ __all__ = ["JobStore"]
 
 
 class JobStore(Protocol):
-    """Jobs and their event log. Every method is one transaction; all are blocking and safe to call from any thread."""
+    """Jobs and their event log. Every method is one transaction; all are blocking and safe to call from any thread.
+
+    All raise StoreBusy when the database is locked or away, and StorageFull when it cannot grow.
+    """
 
     def submit(self, new: NewJob, queue_limit: int, then: Sequence[NewJob] = ()) -> tuple[Job, bool]:
         """Add a job, and others in the same transaction, or find the one that this id already has.
@@ -36,25 +39,47 @@ class JobStore(Protocol):
     def counts(self, kind: str, owner: str | None = None) -> dict[State, int]:
         """Return how many jobs of the kind, of one owner or of all, are in each state."""
 
+    def waiting_since(self, kind: str) -> float | None:
+        """Return when the oldest job of the kind that could be begun was submitted; None when none waits."""
+
     def position(self, job: Job) -> int:
         """Return how many queued jobs are ahead of this one, 0 when it is next or no longer waits."""
 
-    def claim(self, kinds: Sequence[str], worker: str, lease_s: float, crash_limit: int) -> Job | None:
+    def claim(
+        self,
+        kinds: Sequence[str],
+        worker: str,
+        lease_s: float,
+        crash_limit: int,
+        *,
+        alone: bool = True,
+        job_id: str | None = None,
+    ) -> Job | None:
         """Take the next job that waits, or whose worker let its lease expire; None when there is none.
 
-        A job whose worker died `crash_limit` times without a checkpoint in between fails instead.
+        With a `job_id` it is that one or none.
+
+        A job whose worker died `crash_limit` times without a checkpoint in between fails instead. One that was there
+        at `SUSPECT` deaths is given only to a worker that is `alone` with it, and after each further death not at once
+        but after some leases, each time twice as many.
         """
+
+    def claimable(self, kind: str, limit: int) -> list[tuple[str, int, int]]:
+        """Return (id, seq, priority) of jobs that could be claimed now, the next first."""
 
     def renew(self, job_id: str, attempt: int, lease_s: float) -> None:
         """Extend the lease. Raises LeaseLost."""
 
-    def record(self, job_id: str, change: Change, attempt: int | None = None) -> tuple[Job, Event]:
+    def record(
+        self, job_id: str, change: Change, attempt: int | None = None, then: Sequence[NewJob] = ()
+    ) -> tuple[Job, Event]:
         """Append to the log and change the job with it.
 
         Args:
             job_id: the job.
             change: the event, and what changes.
             attempt: the writer's attempt; None for a client's own wish, such as cancel.
+            then: jobs to add in the same transaction.
 
         Raises:
             LeaseLost: the job is not running under this attempt any more.
@@ -77,8 +102,23 @@ class JobStore(Protocol):
     def move_cursor(self, reader: str, position: int) -> None:
         """Keep that the reader was told of everything up to this `position`; never goes back."""
 
+    def unknown(self, job_ids: Sequence[str]) -> set[str]:
+        """Return those ids that no job has."""
+
     def expired(self, finished_before: float, limit: int) -> list[str]:
         """Return ids of ended jobs that finished before that time."""
+
+    def unmeasured(self, limit: int) -> list[tuple[str, int]]:
+        """Return (id, seq) of ended jobs of whose files it is not known how much room they take."""
+
+    def measure(self, job_id: str, seq: int, files_bytes: int) -> None:
+        """Keep how much room an ended job's files take, unless something has been recorded after this `seq`."""
+
+    def surplus(self, limit_bytes: int, finished_before: float, limit: int) -> list[str]:
+        """Return ids of the oldest ended jobs: those whose files do not fit together with those of all newer ones.
+
+        Only of jobs that finished before that time, and have files.
+        """
 
     def forget(self, job_id: str) -> None:
         """Remove the job and its events, keeping only that it was here."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 metadata = sa.MetaData()
+Position = sa.BigInteger().with_variant(sa.Integer, "sqlite")  # only an INTEGER counts up by itself there
 
 jobs = sa.Table(
     "jobs",
@@ -32,6 +33,7 @@ jobs = sa.Table(
     sa.Column("lease_until", sa.Float),
     sa.Column("started_at", sa.Float),
     sa.Column("finished_at", sa.Float),
+    sa.Column("files_bytes", sa.BigInteger),
     sa.Index("jobs_to_claim", "kind", "state", "priority", "created_at"),
     sa.Index("jobs_by_age", "kind", "created_at", "id"),
     sa.Index("jobs_to_forget", "finished_at"),
@@ -40,7 +42,7 @@ jobs = sa.Table(
 events = sa.Table(
     "events",
     metadata,
-    sa.Column("position", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("position", Position, primary_key=True, autoincrement=True),
     sa.Column("job_id", sa.String(100), sa.ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
     sa.Column("seq", sa.Integer, nullable=False),
     sa.Column("kind", sa.String(40), nullable=False),
@@ -63,6 +65,6 @@ cursors = sa.Table(
     "cursors",
     metadata,
     sa.Column("reader", sa.String(64), primary_key=True),
-    sa.Column("position", sa.Integer, nullable=False),
+    sa.Column("position", Position, nullable=False),
     sa.Column("at", sa.Float, nullable=False),
 )

@@ -1,0 +1,44 @@
+"""What goes over the broker: the ids of jobs that wait, in a queue of their service's own, more urgent ones first."""
+
+from __future__ import annotations
+
+from celery import Celery
+from kombu import Queue
+
+TASK = "cleanplate.run"
+LEVELS = 10
+SETTINGS = {
+    "task_acks_late": True,
+    "task_ignore_result": True,
+    "worker_prefetch_multiplier": 1,
+    "worker_enable_remote_control": False,
+    "broker_connection_retry_on_startup": True,
+    "broker_connection_max_retries": None,
+    "broker_heartbeat": 0,  # a worker that is full reads nothing
+    "task_publish_retry_policy": {"max_retries": 2, "interval_start": 0, "interval_step": 0.2},
+    "broker_transport_options": {
+        "queue_order_strategy": "priority",
+        "priority_steps": list(range(LEVELS)),
+        "socket_connect_timeout": 5,
+        "socket_keepalive": True,
+    },
+}
+
+
+class Broker:
+    """The queue of one kind of jobs. Sending blocks, and is safe from any thread."""
+
+    def __init__(self, url: str, kind: str):
+        queue = Queue(f"cleanplate.{kind}", queue_arguments={"x-max-priority": LEVELS - 1})
+        self.app = Celery("cleanplate", broker=url, set_as_current=False, autofinalize=True)
+        self.app.conf.update(SETTINGS, task_queues=[queue], task_default_queue=queue.name)
+        self._lowest_first = not url.startswith("redis")
+
+    def send(self, job_id: str, priority: int) -> None:
+        """Say that a job waits.
+
+        Raises:
+            kombu.exceptions.OperationalError: the broker does not answer.
+        """
+        level = min(max(priority, 0), LEVELS - 1)
+        self.app.send_task(TASK, (job_id,), priority=level if self._lowest_first else LEVELS - 1 - level)

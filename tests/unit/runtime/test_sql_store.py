@@ -1,0 +1,45 @@
+"""What the SQL store makes of a database that cannot do its work; what every store promises is tested there."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from cleanplate.contract.problems import NotFound, StorageFull, StoreBusy
+from cleanplate.runtime.jobs import NewJob
+from cleanplate.runtime.store import sql
+from cleanplate.runtime.store.sql import SqlStore
+
+
+def test_a_database_that_cannot_grow_is_a_full_store_and_keeps_what_it_has(tmp_path: Path) -> None:
+    store = SqlStore(f"sqlite:///{tmp_path}/jobs.db")
+    store.submit(NewJob("small", "test", {}, "digest"), 10)
+    store.close()
+
+    def limit(connection: Any, _: object) -> None:
+        connection.execute("PRAGMA max_page_count=1")  # that is, as many as there are
+
+    sa.event.listen(store._engine, "connect", limit)
+    with pytest.raises(StorageFull):
+        store.submit(NewJob("large", "test", {"text": "a" * 1_000_000}, "digest"), 10)
+    assert store.get("small").seq == 1
+    with pytest.raises(NotFound):
+        store.get("large")
+    store.close()
+
+
+def test_a_database_that_stays_locked_is_a_busy_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sql, "BUSY_TIMEOUT_MS", 10)
+    store = SqlStore(f"sqlite:///{tmp_path}/jobs.db")
+    with closing(sqlite3.connect(tmp_path / "jobs.db", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(StoreBusy) as busy:
+            store.submit(NewJob("a", "test", {}, "digest"), 10)
+        assert busy.value.retry_after_s
+    store.submit(NewJob("a", "test", {}, "digest"), 10)
+    store.close()
