@@ -305,7 +305,7 @@ def test_files_in_a_form_do_the_same_as_base64(inpaint: Inpaint, name: str) -> N
 
 
 def test_the_dry_run_gives_the_mask(inpaint: Inpaint) -> None:
-    answer = inpaint.post("/api/v1/mask", order(mask_dilation=0))
+    answer = inpaint.post("/api/v1/mask", order(mask_dilation=0, mask_mode="box"))
     shown = pictures.decoded(answer.content)[:, :, 0]
     wanted = np.zeros((pictures.HEIGHT, pictures.WIDTH), np.uint8)
     wanted[30:40, 20:60] = wanted[70:82, 90:120] = 255

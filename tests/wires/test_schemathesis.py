@@ -30,6 +30,7 @@ from tests.wires.serving import Live
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 EXAMPLES = {GenerationMode.POSITIVE: 15, GenerationMode.NEGATIVE: 30}
+ENDLESS = {"/api/v1/events"}  # a stream that goes on for as long as it is listened to
 NOWHERE = "http://127.0.0.1:9"
 SERVICES = ["ocr-service", "inpaint-service", "backend"]
 PICTURE_CALLS = {
@@ -92,6 +93,8 @@ def test_every_answer_is_as_the_page_says(
     for found in page.get_all_operations():
         assert isinstance(found, Ok), found
         operation = found.ok()
+        if operation.path in ENDLESS:
+            continue
         if mode is GenerationMode.NEGATIVE and not (operation.body or operation.query):
             continue  # nothing can be wrong with any string in a path
 

@@ -1,0 +1,186 @@
+"""The Helm chart, rendered by Helm itself and checked against the schemas of Kubernetes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backend.settings import BackendSettings
+from cleanplate.runtime.settings import ServiceSettings
+from inpaint_service.settings import InpaintSettings
+from ocr_service.settings import OcrSettings
+from tests.compose.project import SERVICES, output
+from tests.conftest import ROOT
+
+CHART = ROOT / "compose" / "helm" / "cleanplate"
+INSTALL_TIMEOUT_S = 600.0
+KNOWN: dict[str, type[ServiceSettings]] = {
+    "backend": BackendSettings,
+    "inpaint-service": InpaintSettings,
+    "ocr-service": OcrSettings,
+}
+KEY = {"secrets": {"BACKEND_API_KEYS": "key"}}
+SHARED = {"backend": {**KEY, "settings": {"BACKEND_STORE_URL": "postgresql://db/jobs", "BACKEND_FILES_URL": "s3://b"}}}
+
+Render = Callable[..., "Release"]
+
+
+class Release:
+    """What the chart makes of some values."""
+
+    def __init__(self, made: dict[str, Any]):
+        self.objects: list[dict[str, Any]] = made["objects"]
+        self.complaints: list[str] = made["complaints"]
+        self.notes: str = made["notes"]
+
+    def all(self, kind: str) -> list[dict[str, Any]]:
+        return [made for made in self.objects if made["kind"] == kind]
+
+    def one(self, kind: str, service: str = "") -> dict[str, Any]:
+        found = [made for made in self.all(kind) if made["metadata"]["name"].endswith(service)]
+        assert len(found) == 1, f"{len(found)} of {kind} {service}"
+        return found[0]
+
+    def pod(self, service: str) -> dict[str, Any]:
+        spec: dict[str, Any] = self.one("Deployment", service)["spec"]["template"]["spec"]
+        return spec
+
+
+@pytest.fixture(scope="module")
+def render(tmp_path_factory: pytest.TempPathFactory) -> Render:
+    """Render the chart with these values; Helm is in an environment that is made for it."""
+    folder = tmp_path_factory.mktemp("helm")
+    output(sys.executable, "-m", "venv", str(folder))
+    python, lock = str(folder / "bin" / "python"), str(Path(__file__).with_name("requirements.lock"))
+    output(python, "-m", "pip", "install", "--quiet", "--no-deps", "-r", lock, limit_s=INSTALL_TIMEOUT_S)
+
+    def made(**values: Any) -> Release:
+        command = [python, str(Path(__file__).with_name("chart.py")), str(CHART)]
+        done = subprocess.run(command, input=json.dumps(values), capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr[-4000:]
+        return Release(json.loads(done.stdout.splitlines()[-1]))
+
+    return made
+
+
+@pytest.fixture(scope="module")
+def plain(render: Render) -> Release:
+    return render(backend=KEY)
+
+
+@pytest.fixture(scope="module")
+def full(render: Render) -> Release:
+    """Everything that can be switched on, and the volumes off."""
+    scaled = {"autoscaling": {"enabled": True, "queuedJobs": 10}, "persistence": {"enabled": False}}
+    return render(
+        backend={**SHARED["backend"], **scaled, "existingSecret": "more"},
+        inpaint={
+            "gpu": {"enabled": True, "runtimeClassName": "nvidia"},
+            "models": {"existingClaim": "weights"},
+            "secrets": {"INPAINT_CALLBACK_SECRET": "s"},
+            "nodeSelector": {"gpu": "yes"},
+            "tolerations": [{"key": "gpu", "operator": "Exists"}],
+        },
+        ocr={"settings": {"OCR_MAX_PIXELS": "150000000"}, "persistence": {"existingClaim": "mine"}},
+        ingress={"enabled": True, "className": "nginx", "host": "clean.example", "tlsSecret": "tls"},
+        serviceMonitor={"enabled": True, "labels": {"release": "prometheus"}},
+        networkPolicy={
+            "scrapers": [{"namespaceSelector": {"matchLabels": {"name": "monitoring"}}}],
+            "egress": [{"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}],
+        },
+        image={"pullSecrets": [{"name": "registry"}]},
+    )
+
+
+def test_neither_helm_nor_the_schemas_have_anything_against_it(plain: Release, full: Release) -> None:
+    assert (plain.complaints, full.complaints) == ([], [])
+    assert [len(plain.all(kind)) for kind in ("Deployment", "Service", "PersistentVolumeClaim")] == [3, 3, 3]
+    assert "demo-cleanplate-backend" in plain.notes
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_pod_may_no_more_than_a_container_of_compose(plain: Release, service: str) -> None:
+    pod = plain.pod(service)
+    assert pod["enableServiceLinks"] is False
+    assert pod["automountServiceAccountToken"] is False
+    assert (pod["securityContext"]["runAsNonRoot"], pod["securityContext"]["runAsUser"]) == (True, 10001)
+    may = pod["containers"][0]["securityContext"]
+    assert (may["allowPrivilegeEscalation"], may["readOnlyRootFilesystem"]) == (False, True)
+    assert may["capabilities"] == {"drop": ["ALL"]}
+    assert {mount["mountPath"] for mount in pod["containers"][0]["volumeMounts"]} == {"/data", "/tmp"}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_services_address_is_its_pods(plain: Release, service: str) -> None:
+    container, spec = plain.pod(service)["containers"][0], plain.one("Service", service)["spec"]
+    assert spec["ports"][0]["port"] == container["ports"][0]["containerPort"]
+    labels = plain.one("Deployment", service)["spec"]["template"]["metadata"]["labels"]
+    assert spec["selector"].items() <= labels.items()
+    assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
+
+
+def test_the_backend_finds_the_other_two(plain: Release) -> None:
+    told = plain.one("ConfigMap", "backend")["data"]
+    for variable, service in (("BACKEND_OCR_URL", "ocr-service"), ("BACKEND_INPAINT_URL", "inpaint-service")):
+        found = plain.one("Service", service)
+        assert told[variable] == f"http://{found['metadata']['name']}:{found['spec']['ports'][0]['port']}"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_variable_is_a_setting(full: Release, service: str) -> None:
+    known = {name for name, _, _ in KNOWN[service].names()}
+    assert full.one("ConfigMap", service)["data"].keys() <= known
+
+
+def test_settings_are_told_as_they_were_written(full: Release) -> None:
+    assert full.one("ConfigMap", "ocr-service")["data"]["OCR_MAX_PIXELS"] == "150000000"
+
+
+def test_only_the_backend_and_who_scrapes_reach_the_other_two(full: Release) -> None:
+    policies = full.all("NetworkPolicy")
+    assert len(policies) == 2
+    for policy in policies:
+        backend, scraper = policy["spec"]["ingress"][0]["from"]
+        assert backend["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "backend"
+        assert "namespaceSelector" in scraper
+
+
+def test_a_gpu_is_asked_for_with_the_image_that_can_use_it(plain: Release, full: Release) -> None:
+    container = full.pod("inpaint-service")["containers"][0]
+    assert container["image"].endswith("-gpu")
+    assert container["resources"]["limits"] == {"memory": "8Gi", "nvidia.com/gpu": 1}
+    assert full.one("ConfigMap", "inpaint-service")["data"]["IOPAINT_DEVICE"] == "cuda"
+    assert "nvidia.com/gpu" not in plain.pod("inpaint-service")["containers"][0]["resources"]["limits"]
+
+
+def test_the_autoscaler_looks_at_the_processor_and_the_queue(full: Release) -> None:
+    spec = full.one("HorizontalPodAutoscaler")["spec"]
+    assert spec["scaleTargetRef"]["name"] == full.one("Deployment", "backend")["metadata"]["name"]
+    assert [metric["type"] for metric in spec["metrics"]] == ["Resource", "External"]
+    assert "replicas" not in full.one("Deployment", "backend")["spec"]
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({}, "BACKEND_API_KEYS"),
+        ({"backend": {**KEY, "replicas": 2}}, "BACKEND_STORE_URL"),
+        ({"backend": KEY, "ocr": {"autoscaling": {"enabled": True}}}, "OCR_STORE_URL"),
+        ({"backend": {**SHARED["backend"], "replicas": 2}}, "persistence"),
+        ({"backend": {**KEY, "settings": {"BACKEND_SLOTS": 8}}}, "BACKEND_SLOTS"),
+        ({"backend": KEY, "inpaintt": {}}, "inpaintt"),
+        ({"backend": KEY, "ingress": {"enabled": True}}, "ingress.host"),
+    ],
+    ids=["nobody may call", "two on one database", "scaled on one database", "two on one volume", "a number",
+         "a misspelled name", "an ingress without a host"],
+)  # fmt: skip
+def test_what_would_not_work_is_refused(render: Render, values: dict[str, Any], reason: str) -> None:
+    release = render(**values)
+    assert release.objects == []
+    assert any(reason in complaint for complaint in release.complaints)
