@@ -16,7 +16,6 @@ from prometheus_client import Gauge
 import cleanplate
 from cleanplate.runtime import callbacks, service
 from cleanplate.runtime.access import Owner
-from cleanplate.runtime.dispatch.local import LocalDispatcher
 from cleanplate.runtime.hangs import end_when_hung
 from cleanplate.runtime.jobs import Job
 from cleanplate.runtime.lane import Lane
@@ -38,7 +37,7 @@ from inpaint_service.wires.iopaint import IopaintRoutes
 log = logging.getLogger(__name__)
 
 
-def make_app(settings: InpaintSettings, loader: Callable[..., Inpainter] = load) -> FastAPI:
+def make_app(settings: InpaintSettings, loader: Callable[..., Inpainter] = load, *, worker: bool = False) -> FastAPI:
     """Return the application, its models loaded by `loader`. Blocking: opens the job store."""
     parts = _parts(settings, loader)
     metrics = Metrics("inpaint-service")
@@ -52,7 +51,7 @@ def make_app(settings: InpaintSettings, loader: Callable[..., Inpainter] = load)
         metrics=metrics,
         limit_bytes=settings.body_limit(),
         checks={"model": parts.model_ready, "store": parts.store_answers},
-        running=lambda: _running(parts),
+        running=lambda: _running(parts, worker),
     )
     app.include_router(Routes(parts).router)
     app.include_router(IopaintRoutes(parts).router)
@@ -90,7 +89,7 @@ def _parts(settings: InpaintSettings, loader: Callable[..., Inpainter]) -> Parts
 
 
 @asynccontextmanager
-async def _running(parts: Parts) -> AsyncIterator[None]:
+async def _running(parts: Parts, worker: bool) -> AsyncIterator[None]:
     settings, board = parts.settings, parts.board
 
     async def tell(job: Job) -> dict[str, Any]:
@@ -98,7 +97,7 @@ async def _running(parts: Parts) -> AsyncIterator[None]:
 
     tasks = Tasks(parts.eraser, parts.loads, parts.lane, parts.pace)
     limit_s = settings.task_timeout_s
-    dispatcher = LocalDispatcher(board, tasks, slots=settings.slots, lease_s=settings.lease_s, limit_s=limit_s)
+    dispatcher = service.dispatcher(board, tasks, settings, worker=worker, limit_s=limit_s)
     loading, watching = asyncio.create_task(_load(parts)), asyncio.create_task(end_when_hung(parts.lane, limit_s))
     async with (
         service.running_board(board, dispatcher, settings),

@@ -24,6 +24,8 @@ GROW = 0.04
 """How far ink is grown, as a share of the text height; at least one pixel."""
 OWN_SHARE = 0.4
 """Share of a letter that has to lie in the region."""
+SEEN = 0.4
+"""The network's mean word of a letter, at least: what merely has the ink's color is something else."""
 RING = 0.25
 """How many text heights past the hull the ground's colors are looked for."""
 MOST_COVERED = 0.7
@@ -65,7 +67,7 @@ class Tracer:
         said = self._find_ink(self._rgb, region, edges)
         ink = self._colored(edges, said, inside, close, others)
         ink[~inside] = 0
-        letters = _ending(_own_letters(ink > INK, whole.within(edges)), close, inside)
+        letters = _ending(_own_letters(ink > INK, said, whole.within(edges)), close, inside)
         if not letters.any():
             return None
         grow_px = max(1, round(GROW * region.text_height))
@@ -106,13 +108,14 @@ def _ending(letters: NDArray[np.bool_], near: NDArray[np.bool_], inside: NDArray
     return np.asarray(letters & ~endless[pieces])
 
 
-def _own_letters(ink: NDArray[np.bool_], own: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Keep the connected pieces of ink of which enough lies within the region."""
+def _own_letters(ink: NDArray[np.bool_], said: Ink, own: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Keep the connected pieces of ink of which enough lies within the region and that the network has seen too."""
     count, labels = cv2.connectedComponents(ink.astype(np.uint8), connectivity=8)
     flat = np.asarray(labels).ravel()
     area = np.bincount(flat, minlength=count)
     inside = np.bincount(flat, weights=(own > 0).ravel(), minlength=count)
-    keep = inside >= OWN_SHARE * area
+    seen = np.bincount(flat, weights=said.ravel(), minlength=count)
+    keep = (inside >= OWN_SHARE * area) & (seen >= SEEN * area)
     keep[0] = False
     return np.asarray(keep[labels])
 

@@ -167,6 +167,7 @@ class TaskStatus(View):
     completed_at: str | None
     seq: int = Field(description="the newest message, from which on a WebSocket may go on with `after`")
     error_message: str | None
+    retryable: bool | None = Field(description="of an error: whether another task may do better")
     result_url: str = Field("", description="when it is completed")
     regions: list[RegionResult] = Field([], description="when it is completed")
 
