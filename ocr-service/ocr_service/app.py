@@ -14,7 +14,6 @@ from fastapi import FastAPI
 
 import cleanplate
 from cleanplate.runtime import callbacks, service
-from cleanplate.runtime.dispatch.local import LocalDispatcher
 from cleanplate.runtime.hangs import end_when_hung
 from cleanplate.runtime.jobs import Job
 from cleanplate.runtime.lane import Lane
@@ -42,7 +41,7 @@ from ocr_service.wires.qianxia.shape import answer as answer_qianxia
 log = logging.getLogger(__name__)
 
 
-def make_app(settings: OcrSettings, loader: Loader = load) -> FastAPI:
+def make_app(settings: OcrSettings, loader: Loader = load, *, worker: bool = False) -> FastAPI:
     """Return the application, its engines loaded by `loader`. Blocking: opens the job store."""
     if settings.app_force_cpu:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # read by torch when it is imported
@@ -80,7 +79,7 @@ def make_app(settings: OcrSettings, loader: Loader = load) -> FastAPI:
         metrics=metrics,
         limit_bytes=settings.body_limit(),
         checks={"engine": readers.ready, "store": parts.store_answers},
-        running=lambda: _running(parts, dsocr),
+        running=lambda: _running(parts, dsocr, worker),
         shapes=dict.fromkeys(paddlex.PATHS, paddlex.answer)
         | dict.fromkeys(qianxia.PATHS, answer_qianxia)
         | dict.fromkeys(DSOCR_PATHS, answer_dsocr),
@@ -97,7 +96,7 @@ def make_app(settings: OcrSettings, loader: Loader = load) -> FastAPI:
 
 
 @asynccontextmanager
-async def _running(parts: Parts, dsocr: DsocrWire) -> AsyncIterator[None]:
+async def _running(parts: Parts, dsocr: DsocrWire, worker: bool) -> AsyncIterator[None]:
     settings, board = parts.settings, parts.board
 
     async def tell(job: Job) -> dict[str, Any]:
@@ -105,7 +104,7 @@ async def _running(parts: Parts, dsocr: DsocrWire) -> AsyncIterator[None]:
 
     transcriber = Transcriber(parts.readers, parts.rendering, settings.page_limits())
     limit_s = settings.task_timeout_s
-    dispatcher = LocalDispatcher(board, transcriber, slots=settings.slots, lease_s=settings.lease_s, limit_s=limit_s)
+    dispatcher = service.dispatcher(board, transcriber, settings, worker=worker, limit_s=limit_s)
     loading = asyncio.create_task(_load(parts.readers, wanted=settings.app_enable_ds_model))
     watching = [asyncio.create_task(end_when_hung(parts.rendering, settings.page_limits().call_s))]
     if settings.idle_unload_s:

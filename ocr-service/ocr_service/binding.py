@@ -29,7 +29,7 @@ async def bind(run: Run, lane: Lane, pages: Pages, data: bytes, dpi: int) -> Non
             await lane.run(partial(_add, pdf, page, None if given is not None else pages))
         await run.put(SEARCHABLE, await lane.run(pdf.data))
     finally:
-        await asyncio.to_thread(pdf.close)
+        await asyncio.shield(asyncio.to_thread(pdf.close))
 
 
 def _add(pdf: SearchablePdf, page: dict[str, Any], pictures: Pages | None) -> None:

@@ -16,7 +16,7 @@ from cleanplate.runtime.bodies import File, read_upload
 from cleanplate.runtime.feeds import feed_job
 from cleanplate.runtime.images import from_base64
 from cleanplate.runtime.jobs import Job
-from cleanplate.runtime.streams import cursor, sse
+from cleanplate.runtime.streams import cursor, sse, until_ended
 from ocr_service.descriptions import FILE, IMAGE, LOG, batch_body, document_body
 from ocr_service.intake import FIELD, Intake, check_params, read_document, read_params, the_file
 from ocr_service.kept import DOCUMENT, KIND
@@ -82,7 +82,7 @@ class DocumentRoutes:
         """Return the job; with `wait`, not before it has ended or that many seconds are over."""
         job = await self._job(job_id, owner)
         if wait and not job.final:
-            await self._until_ended(job, wait)
+            await until_ended(request, self._board, job, wait)
         return await self._view(request, await self._job(job_id, owner))
 
     async def cancel(self, job_id: str, request: Request, owner: Owner) -> dict[str, Any]:
@@ -100,7 +100,7 @@ class DocumentRoutes:
     async def events(self, job_id: str, request: Request, owner: Owner, after: After = 0) -> StreamingResponse:
         """Stream the job's log as Server-Sent Events, from `Last-Event-ID` or `after` on."""
         await self._job(job_id, owner)
-        return sse(self._board.follow(job_id, cursor(request, after)))
+        return sse(request, self._board.follow(job_id, cursor(request, after)))
 
     async def socket(self, websocket: WebSocket, job_id: str, owner: Owner, after: After = 0) -> None:
         """Send the job's events with a seq over `after`, then close."""
@@ -147,14 +147,6 @@ class DocumentRoutes:
         if job.kind != KIND:
             raise NotFound(f"there is no job {job_id}")
         return job
-
-    async def _until_ended(self, job: Job, wait_s: float) -> None:
-        try:
-            async with asyncio.timeout(wait_s):
-                async for _ in self._board.follow(job.id, job.seq):
-                    pass
-        except TimeoutError:
-            return
 
     async def _view(self, connection: HTTPConnection, job: Job) -> dict[str, Any]:
         position = await self._board.call(self._board.store.position, job)

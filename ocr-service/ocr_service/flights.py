@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleanplate.contract.messages import Detection
-from cleanplate.contract.problems import EngineBusy, Invalid, TimedOut
+from cleanplate.contract.problems import EngineBusy, EngineUnavailable, Invalid, TimedOut
 from ocr_service.detect import Reading, detection, in_order
 from ocr_service.engines import Describer, Line, PageText, ReadOptions, RemoteEngine
 
@@ -37,7 +37,9 @@ class Flights:
         """How many calls wait for their turn."""
         return max(0, self._inside - self.at_once)
 
-    async def detect(self, take: Callable[[], RGB], options: ReadOptions, timeout_s: float) -> Detection:
+    async def detect(
+        self, take: Callable[[], RGB], options: ReadOptions, timeout_s: float, queue_s: float | None = None
+    ) -> Detection:
         """Read the picture that `take`, which may block, returns."""
 
         async def call() -> Detection:
@@ -45,7 +47,7 @@ class Flights:
             rgb = await asyncio.to_thread(take)
             return await asyncio.to_thread(detection, rgb, await self._lines(rgb, options), self._remote, start)
 
-        return await self._within(timeout_s, self._in_turn(call))
+        return await self._within(timeout_s, self._in_turn(call, queue_s))
 
     async def page(self, take: Callable[[], RGB], options: ReadOptions, timeout_s: float) -> PageText:
         """Read a page; the time counts from when it is its turn, since many pages wait at once."""
@@ -55,23 +57,21 @@ class Flights:
 
         return await self._in_turn(call)
 
-    async def each(
+    async def see(
         self,
-        pages: Callable[[], Iterable[RGB]],
+        take: Callable[[], RGB],
         see: Callable[[RGB, Reading], T],
         options: ReadOptions,
         timeout_s: float,
-    ) -> list[T]:
-        """Read one picture after the other, and return what `see` makes of each; both arguments may block."""
+        queue_s: float | None = None,
+    ) -> T:
+        """Read the picture that `take` returns, and return what `see` makes of it; both may block."""
 
-        async def call() -> list[T]:
-            left = iter(await asyncio.to_thread(pages))
-            seen = []
-            while (rgb := await asyncio.to_thread(next, left, None)) is not None:
-                seen.append(await asyncio.to_thread(see, rgb, Reading(await self._lines(rgb, options))))
-            return seen
+        async def call() -> T:
+            rgb = await asyncio.to_thread(take)
+            return await asyncio.to_thread(see, rgb, Reading(await self._lines(rgb, options)))
 
-        return await self._within(timeout_s, self._in_turn(call))
+        return await self._within(timeout_s, self._in_turn(call, queue_s))
 
     async def describe(self, rgb: RGB, timeout_s: float) -> str:
         """Say what a picture shows."""
@@ -88,20 +88,30 @@ class Flights:
         height, width = rgb.shape[:2]
         return in_order(await self._remote.lines(rgb, options), width, height)
 
-    async def _in_turn(self, call: Callable[[], Awaitable[T]]) -> T:
-        async with self._turn():
+    async def _in_turn(self, call: Callable[[], Awaitable[T]], queue_s: float | None = None) -> T:
+        async with self._turn(queue_s):
             return await call()
 
     @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
+    async def _turn(self, queue_s: float | None) -> AsyncIterator[None]:
         if self._inside >= self.at_once + self._queue_limit:
             raise EngineBusy(f"{self.waiting} calls wait already", retry_after_s=2, limit=self._queue_limit)
         self._inside += 1
         try:
-            async with self._free:
+            await self._free_within(queue_s)
+            try:
                 yield
+            finally:
+                self._free.release()
         finally:
             self._inside -= 1
+
+    async def _free_within(self, queue_s: float | None) -> None:
+        try:
+            async with asyncio.timeout(queue_s):
+                await self._free.acquire()
+        except TimeoutError:
+            raise EngineUnavailable(f"{self.name}: not its turn within {queue_s:g} s", retry_after_s=2) from None
 
     async def _within(self, timeout_s: float, work: Awaitable[T]) -> T:
         limit = asyncio.timeout(timeout_s)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from cleanplate.contract.problems import EngineUnavailable
 from ocr_service.engines import EngineOptions
-from ocr_service.wires.dsocr.machine import Memory, gpu_memory
+from ocr_service.machine import Memory, gpu_memory
 
 RETRY_S = 30.0
 

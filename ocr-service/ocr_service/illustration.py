@@ -13,6 +13,8 @@ from cleanplate.contract.problems import Problem
 from cleanplate.runtime.run import Run
 from ocr_service.figures import Figure, cut_out, figure_name
 
+MOST = 100  # pictures of a page: a model may claim any number
+
 Describe = Callable[[NDArray[np.uint8]], Awaitable[str]]
 
 
@@ -29,9 +31,9 @@ async def illustrate(
         describe: says what a picture shows; None: nobody asked.
 
     Returns:
-        The pictures, in the order of their boxes, and why some have no description.
+        The pictures, in the order of their boxes, and why some are missing or have no description.
     """
-    warnings: list[str] = []
+    warnings = [f"of {len(boxes)} pictures the first {MOST} are kept"] if len(boxes) > MOST else []
 
     async def one(place: int, box: Box) -> Figure:
         name = figure_name(number, place)
@@ -43,5 +45,5 @@ async def illustrate(
             warnings.append(f"{name} could not be described: {problem.detail}")
             return Figure(name, box)
 
-    figures = await asyncio.gather(*(one(place, box) for place, box in enumerate(boxes, 1)))
+    figures = await asyncio.gather(*(one(place, box) for place, box in enumerate(boxes[:MOST], 1)))
     return list(figures), sorted(warnings)

@@ -53,8 +53,7 @@ def check_params(params: DocumentParams, readers: Readers) -> None:
     """Refuse what cannot be done with the engine that is asked for.
 
     Raises:
-        Invalid: there is no such engine, or it cannot do this.
-        EngineUnavailable: it cannot be used here.
+        Invalid: there is no such engine, it cannot be used here, or it cannot do this.
     """
     if params.engine is not None:
         readers.check(params.engine)

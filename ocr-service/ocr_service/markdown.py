@@ -34,6 +34,11 @@ def escaped(text: str) -> str:
     return _MARKUP.sub(lambda found: "\\" + found[0], text)
 
 
+def started(text: str) -> str:
+    """Return text that Markdown shows as it is where it begins a line."""
+    return _LINE_START.sub(_unmarked, escaped(text), count=1) if _LINE_START.match(text) else escaped(text)
+
+
 def _block(block: Block) -> str:
     if block.kind == "table":
         return _table(block.rows)
@@ -45,12 +50,8 @@ def _block(block: Block) -> str:
         return f"![{escaped(block.text)}](images/{block.image})"
     if block.kind == "item":
         number = block.marker.rstrip(".)")
-        return f"{number + '.' if number.isdigit() else '-'} {_started(block.text)}"
-    return _started(block.text)
-
-
-def _started(text: str) -> str:
-    return _LINE_START.sub(_unmarked, escaped(text), count=1) if _LINE_START.match(text) else escaped(text)
+        return f"{number + '.' if number.isdigit() else '-'} {started(block.text)}"
+    return started(block.text)
 
 
 def _unmarked(found: re.Match[str]) -> str:

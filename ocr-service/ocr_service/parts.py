@@ -31,8 +31,10 @@ class Parts:
     async def detect(self, image: bytes, engine: str | None, options: ReadOptions) -> Detection:
         """Decode a picture and read it, when it is its turn."""
         reader = await self.readers.get(engine)
-        limits = self.settings.picture_limits()
-        return await reader.detect(lambda: decode(image, limits).over(), options, self.settings.request_timeout_s)
+        settings, limits = self.settings, self.settings.picture_limits()
+        return await reader.detect(
+            lambda: decode(image, limits).over(), options, settings.request_timeout_s, settings.queue_timeout_s
+        )
 
     async def store_answers(self) -> str:
         """Return that the store answers, or raise what it raises."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar, cast
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleanplate.contract.messages import Detection
-from cleanplate.contract.problems import EngineUnavailable
+from cleanplate.contract.problems import EngineUnavailable, Invalid
 from cleanplate.runtime.lane import Lane
 from ocr_service.detect import Reading, detect, read_page
 from ocr_service.engines import (
@@ -47,7 +47,7 @@ class Reader(Protocol):
     """A loaded engine. Pictures are taken and looked at off the event loop.
 
     Of a document `pages_at_once` pages are under way. Every call raises EngineBusy when too many wait, TimedOut after
-    `timeout_s`, and what the engine raises.
+    `timeout_s`, EngineUnavailable when it was not its turn after `queue_s`, and what the engine raises.
     """
 
     engine: str
@@ -55,20 +55,23 @@ class Reader(Protocol):
     at_once: int
     pages_at_once: int
 
-    async def detect(self, take: Callable[[], RGB], options: ReadOptions, timeout_s: float) -> Detection:
+    async def detect(
+        self, take: Callable[[], RGB], options: ReadOptions, timeout_s: float, queue_s: float | None = None
+    ) -> Detection:
         """Read the picture that `take` returns."""
 
     async def page(self, take: Callable[[], RGB], options: ReadOptions, timeout_s: float) -> PageText:
         """Read a page, with an engine that gives Markdown."""
 
-    async def each(
+    async def see(
         self,
-        pages: Callable[[], Iterable[RGB]],
+        take: Callable[[], RGB],
         see: Callable[[RGB, Reading], T],
         options: ReadOptions,
         timeout_s: float,
-    ) -> list[T]:
-        """Read one picture after the other, and return what `see` makes of each."""
+        queue_s: float | None = None,
+    ) -> T:
+        """Read the picture that `take` returns, and return what `see` makes of it."""
 
     async def close(self) -> None:
         """Let running calls end, and let go of the engine."""
@@ -83,31 +86,35 @@ class Copies:
         self.at_once, self.pages_at_once = copies, 1
         self.stock = Stock(first, copies, lambda: cast(TextEngine, loader()))
 
-    async def detect(self, take: Callable[[], RGB], options: ReadOptions, timeout_s: float) -> Detection:
-        return await self._run(lambda engine: detect(take(), engine, options), timeout_s)
+    async def detect(
+        self, take: Callable[[], RGB], options: ReadOptions, timeout_s: float, queue_s: float | None = None
+    ) -> Detection:
+        return await self._run(lambda engine: detect(take(), engine, options), timeout_s, queue_s)
 
     async def page(self, take: Callable[[], RGB], options: ReadOptions, timeout_s: float) -> PageText:
         return await self._run(lambda engine: cast(PageEngine, engine).page(take(), options), timeout_s)
 
-    async def each(
+    async def see(
         self,
-        pages: Callable[[], Iterable[RGB]],
+        take: Callable[[], RGB],
         see: Callable[[RGB, Reading], T],
         options: ReadOptions,
         timeout_s: float,
-    ) -> list[T]:
-        def work(engine: TextEngine) -> list[T]:
-            return [see(page, read_page(page, engine, options)) for page in pages()]
+        queue_s: float | None = None,
+    ) -> T:
+        def work(engine: TextEngine) -> T:
+            rgb = take()
+            return see(rgb, read_page(rgb, engine, options))
 
-        return await self._run(work, timeout_s)
+        return await self._run(work, timeout_s, queue_s)
 
     async def close(self) -> None:
         await asyncio.to_thread(self.lane.close)
         await asyncio.to_thread(self.stock.unload)
 
-    async def _run(self, work: Callable[[TextEngine], T], timeout_s: float) -> T:
+    async def _run(self, work: Callable[[TextEngine], T], timeout_s: float, queue_s: float | None = None) -> T:
         """Do work with a copy of the engine that nobody else uses meanwhile; see `Lane.run`."""
-        return await self.lane.run(lambda: self._with_engine(work), timeout_s)
+        return await self.lane.run(lambda: self._with_engine(work), timeout_s, queue_s)
 
     def _with_engine(self, work: Callable[[TextEngine], T]) -> T:
         with self.stock.lent() as engine:
@@ -154,11 +161,10 @@ class Readers:
         """Refuse an engine that cannot be used here.
 
         Raises:
-            Invalid: there is no such engine.
-            EngineUnavailable: it cannot be used here.
+            Invalid: there is no such engine, or it cannot be used here.
         """
         if reason := self.missing(name):
-            raise EngineUnavailable(f"{name} cannot be used here: {reason}", field="engine")
+            raise Invalid(f"{name} cannot be used here: {reason}", field="engine")
 
     def missing(self, name: str) -> str:
         """Return why an engine cannot be used here; empty if it can. Raises Invalid: there is no such engine."""
@@ -173,8 +179,8 @@ class Readers:
         """Return the reader of an engine, loading it if need be.
 
         Raises:
-            Invalid: there is no such engine.
-            EngineUnavailable: it cannot be used here, or the service's own is not loaded yet.
+            Invalid: there is no such engine, or it cannot be used here.
+            EngineUnavailable: it cannot be loaded, or the service's own is not loaded yet.
         """
         name = name or self.own
         if name not in self._readers:
@@ -192,11 +198,11 @@ class Readers:
 
     def lanes(self) -> list[Lane | Flights]:
         """Return what has a queue, of all loaded engines."""
-        return [reader if isinstance(reader, Flights) else reader.lane for reader in self._readers.values()]
+        return [reader if isinstance(reader, Flights) else reader.lane for reader in list(self._readers.values())]
 
     def stocks(self) -> list[Stock]:
-        """Return the copies of each engine that was loaded, whatever has become of them."""
-        return [reader.stock for reader in self._readers.values() if isinstance(reader, Copies)]
+        """Return the copies of each engine that was loaded, whatever has become of them; from any thread."""
+        return [reader.stock for reader in list(self._readers.values()) if isinstance(reader, Copies)]
 
     async def watch(self, idle_s: float) -> None:
         """Let go of each engine that nobody has called for so long, until cancelled; the next call loads it again."""

@@ -27,6 +27,9 @@ class OcrSettings(DsocrSettings, EngineSettings):
     lanes: int = Field(0, ge=0, le=64, description="Copies of the engine, each with a thread; 0: one per core.")
     threads: int = Field(1, ge=1, le=64, description="Processor threads of one engine call.")
     waiting: int = Field(64, ge=0, description="Requests that may wait for an engine; more are refused with 429.")
+    queue_timeout_s: float = Field(
+        60.0, gt=0, description="Longest time a request waits for its turn at an engine; then it is refused with 503."
+    )
     request_timeout_s: float = Field(300.0, gt=0, description="Longest time for a request.")
     fetch_timeout_s: float = Field(30.0, gt=0, description="Longest time to fetch an input by its URL.")
     max_pages: int = Field(100, ge=1, description="Pages of one document that are read.")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from heapq import nlargest
 from statistics import median
 from typing import Any
 
@@ -36,6 +37,7 @@ _FULL = 0.55  # of a row's box, once the gaps between its letters are closed
 _INK = (0.15, 0.8)  # of a row's box
 _STROKES = 0.8  # that a row crosses in a stretch as long as it is high
 _MARGIN = 2  # row heights around a row
+_MOST_AREAS = 100  # each costs a look, and a picture can be drawn that has thousands
 _PATTERN_ROWS = 4  # so many rows of dots that are all alike are the screen of a print, not text
 _ALIKE = 0.35  # deviation of the size of a row's letters, over its mean
 
@@ -60,7 +62,7 @@ class _Row:
 
 
 def areas(rgb: NDArray[np.uint8], lines: Sequence[Line], seen: float) -> list[Area]:
-    """Return where small text seems to be that is not among the lines.
+    """Return where small text seems to be that is not among the lines; of very many areas the largest.
 
     Args:
         rgb: (H, W, 3) uint8, the picture.
@@ -132,7 +134,8 @@ def _grouped(rows: Sequence[_Row], width: int, height: int) -> list[Area]:
     inside: list[list[_Row]] = [[] for _ in range(count)]
     for (left, top, _, _), row in zip(grown, rows, strict=True):
         inside[labels[top, left]].append(row)
-    return [_area(stats[i], inside[i]) for i in range(1, count) if not _pattern(inside[i])]
+    found = [_area(stats[i], inside[i]) for i in range(1, count) if not _pattern(inside[i])]
+    return found if len(found) <= _MOST_AREAS else nlargest(_MOST_AREAS, found, lambda area: area.width * area.height)
 
 
 def _pattern(rows: Sequence[_Row]) -> bool:

@@ -108,5 +108,9 @@ class Stock:
 
 
 def _warm(engine: TextEngine) -> TextEngine:
-    engine.warm_up()
+    try:
+        engine.warm_up()
+    except BaseException:
+        engine.close()
+        raise
     return engine

@@ -1,5 +1,6 @@
-"""PP-StructureV3's blocks → pieces of Markdown and pictures. Pure. What a page says stays text, in tables too.
+"""PP-StructureV3's blocks → pieces of Markdown and pictures. Pure.
 
+What a page says stays text, in tables and at the start of a line too.
 A block has a label, a content and a box (`LayoutBlock` in paddlex's `layout_parsing/layout_objects.py`). Of text the
 content is what was recognized, its formulas between dollar signs; of a formula it is LaTeX, of a table HTML.
 """
@@ -7,14 +8,14 @@ content is what was recognized, its formulas between dollar signs; of a formula 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from html import escape
 from html.parser import HTMLParser
 from typing import Any, Protocol
 
 from cleanplate.contract.geometry import Box, bounds
 from ocr_service.engines import Piece
-from ocr_service.markdown import escaped
+from ocr_service.markdown import escaped, started
 
 PICTURES = frozenset({"image", "figure", "flowchart", "chart", "seal", "header_image", "footer_image"})
 TITLES = frozenset({"paragraph_title", "abstract_title", "reference_title", "content_title"})
@@ -79,17 +80,17 @@ def _markdown(label: str, content: str, formulas: bool) -> str:
     if label == "algorithm":
         fence = "`" * max(3, *(len(ticks) + 1 for ticks in re.findall("`+", content) or [""]))
         return f"{fence}\n{content}\n{fence}"
-    lines = [_text(line, formulas) for line in _LINES.split(content)]
-    if label == "doc_title":
-        return f"# {' '.join(lines)}"
-    if label in TITLES:
-        return f"{'#' * _level(content)} {' '.join(lines)}"
-    return ("\\\n" if label == "content" else "\n\n").join(lines)
+    lines = _LINES.split(content)
+    if label == "doc_title" or label in TITLES:
+        level = 1 if label == "doc_title" else _level(content)
+        return f"{'#' * level} {' '.join(_text(line, formulas, escaped) for line in lines)}"
+    return ("\\\n" if label == "content" else "\n\n").join(_text(line, formulas, started) for line in lines)
 
 
-def _text(line: str, formulas: bool) -> str:
-    parts = _MATH.split(line) if formulas else [line]
-    return "".join(part if place % 2 else escaped(part) for place, part in enumerate(parts))
+def _text(line: str, formulas: bool, begun: Callable[[str], str]) -> str:
+    """Return a line with all but its formulas escaped, and its begin by `begun`."""
+    first, *parts = _MATH.split(line) if formulas else [line]
+    return begun(first) + "".join(escaped(part) if place % 2 else part for place, part in enumerate(parts))
 
 
 def _level(title: str) -> int:

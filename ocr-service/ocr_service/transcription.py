@@ -13,7 +13,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,8 +36,8 @@ from ocr_service.readers import Reader, Readers
 log = logging.getLogger(__name__)
 Take = Callable[[], Awaitable[NDArray[np.uint8]]]
 Render = Callable[[int], Awaitable[NDArray[np.uint8]]]
+T = TypeVar("T")
 
-BUSY_S = 2.0
 PAGE_DEATHS = 3  # a page at which so many workers in a row died is not tried again
 
 
@@ -62,13 +62,13 @@ class Transcriber:
             if params.searchable_pdf:
                 await bind(run, self.lane, pages, data, self.limits.dpi)
         finally:
-            await asyncio.to_thread(pages.close)
+            await asyncio.shield(asyncio.to_thread(pages.close))
         numbers = [problem["page"] for problem in failed]
         await run.succeed({"pages": len(run.job.params["pages"]), "failed_pages": numbers})
 
     async def _read(self, run: Run, pages: Pages, params: DocumentParams) -> None:
         """Read the pages that are left, the next being rendered meanwhile."""
-        render = partial(self._render, pages)
+        render = partial(self._render, pages, asyncio.Lock())
         indexes = run.job.params["pages"][run.job.checkpoint.get("done", 0) :]
         if run.job.crashes and indexes:  # alone, so that it is known which page it is that kills
             index = indexes.pop(0)
@@ -109,29 +109,25 @@ class Transcriber:
                 problem = error.with_traceback(None) if isinstance(error, Problem) else Internal()  # it holds pixels
         return failure(index + 1, problem)
 
-    async def _render(self, pages: Pages, index: int) -> NDArray[np.uint8]:
-        return await self.lane.run(partial(pages.picture, index), self.limits.call_s)
+    async def _render(self, pages: Pages, turn: asyncio.Lock, index: int) -> NDArray[np.uint8]:
+        async with turn:  # else the pages of one document fill the lane's queue, and wait longer than one may take
+            return await self.lane.run(partial(pages.picture, index), self.limits.call_s)
 
     async def _seen(self, run: Run, number: int, picture: NDArray[np.uint8], params: DocumentParams) -> dict[str, Any]:
-        while True:
-            reader = await self._reader(params)
-            try:
-                if self.readers.can(params.engine, "markdown"):
-                    return await self._written(run, number, picture, params, reader)
-                seen = await reader.detect(lambda: picture, params.options(), self.limits.page_s)
-            except EngineBusy as problem:  # no fault of the page
-                await asyncio.sleep(problem.retry_after_s or BUSY_S)
-                continue
-            texts = [Box(**region.box.model_dump()) for region in seen.regions]
-            boxes = await asyncio.to_thread(picture_boxes, picture, texts) if params.describe_images else []
-            told = await illustrate(run, number, picture, boxes, self._describe if params.describe_images else None)
-            return await asyncio.to_thread(layout, number, seen, *told)
+        reader = await self._reader(params)
+        if self.readers.can(params.engine, "markdown"):
+            return await self._written(run, number, picture, params, reader)
+        seen = await _patiently(lambda: reader.detect(lambda: picture, params.options(), self.limits.page_s))
+        texts = [Box(**region.box.model_dump()) for region in seen.regions]
+        boxes = await asyncio.to_thread(picture_boxes, picture, texts) if params.describe_images else []
+        told = await illustrate(run, number, picture, boxes, self._describe if params.describe_images else None)
+        return await asyncio.to_thread(layout, number, seen, *told)
 
     async def _written(
         self, run: Run, number: int, picture: NDArray[np.uint8], params: DocumentParams, reader: Reader
     ) -> dict[str, Any]:
         """Read a page with an engine that gives Markdown."""
-        page = await reader.page(lambda: picture, params.options(), self.limits.page_s)
+        page = await _patiently(lambda: reader.page(lambda: picture, params.options(), self.limits.page_s))
         boxes = [piece.box for piece in page.pieces if piece.kind == "picture" and piece.box is not None]
         told = await illustrate(run, number, picture, boxes, self._describe if params.describe_images else None)
         height, width = picture.shape[:2]
@@ -139,21 +135,22 @@ class Transcriber:
         return await asyncio.to_thread(written, number, seen, page, *told)
 
     async def _describe(self, picture: NDArray[np.uint8]) -> str:
-        while True:
-            try:
-                return await self.readers.describe(picture, self.limits.page_s)
-            except EngineBusy as problem:
-                await asyncio.sleep(problem.retry_after_s or BUSY_S)
+        return await _patiently(lambda: self.readers.describe(picture, self.limits.page_s))
 
     async def _reader(self, params: DocumentParams) -> Reader:
         """Return the engine that is asked for, when it is loaded."""
-        while True:
-            try:
-                return await self.readers.get(params.engine)
-            except EngineUnavailable as problem:
-                if problem.retry_after_s is None:
-                    raise
-                await asyncio.sleep(problem.retry_after_s)
+        return await _patiently(lambda: self.readers.get(params.engine))
+
+
+async def _patiently(call: Callable[[], Awaitable[T]]) -> T:
+    """Call an engine again while it is busy or cannot be loaded for now, which is no fault of the page."""
+    while True:
+        try:
+            return await call()
+        except (EngineBusy, EngineUnavailable) as problem:
+            if problem.retry_after_s is None:
+                raise
+            await asyncio.sleep(problem.retry_after_s)
 
 
 def _unreadable(first: dict[str, Any]) -> Problem:

@@ -90,7 +90,7 @@ async def pours(vision: Vision, request: web.Request) -> web.StreamResponse:
     """Answer without an end."""
     response = await events(request)
     while True:
-        await response.write(b"data: " + b"x" * 1_000_000)
+        await response.write(b": " + b"x" * 500_000 + b"\n")
 
 
 async def events(request: web.Request) -> web.StreamResponse:

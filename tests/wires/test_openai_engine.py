@@ -286,6 +286,19 @@ def test_no_description_of_pictures_that_the_engine_does_not_tell(live: Ocr) -> 
     assert (answer.status_code, answer.json()["field"]) == (422, "describe_images")
 
 
+def test_no_more_pictures_are_cut_out_than_a_page_may_have(live: Ocr, server: Vision) -> None:
+    server.does(says("<|ref|>image<|/ref|><|det|>[[99, 299, 499, 699]]<|/det|>\n" * 101))
+    (page,) = pages(live, document(1), engine="deepseek")
+    assert len([block for block in page["blocks"] if block["kind"] == "picture"]) == 100
+    assert page["warnings"] == ["of 101 pictures the first 100 are kept"]
+
+
+def test_more_pages_may_be_under_way_than_can_be_rendered_at_once(serve_ocr: ServeOcr, server: Vision) -> None:
+    wide = serve_ocr(openai_url=server.url, openai_model="eye", openai_concurrency=12, slots=1)
+    server.does(says("text"))
+    assert [page["markdown"] for page in pages(wide, document(12))] == ["text\n"] * 12
+
+
 def test_engines_say_what_is_missing(serve_ocr: ServeOcr, live: Ocr) -> None:
     told = {engine["name"]: engine for engine in serve_ocr().get("/v1/engines").json()["engines"]}
     assert told["openai"]["reason"] == "not set: OCR_OPENAI_URL, OCR_OPENAI_MODEL"
@@ -297,7 +310,8 @@ def test_engines_say_what_is_missing(serve_ocr: ServeOcr, live: Ocr) -> None:
 
 def test_an_engine_that_is_not_set_up_is_refused(serve_ocr: ServeOcr) -> None:
     bare = serve_ocr()
-    assert detect(bare).status_code == 503
+    refused = detect(bare)
+    assert (refused.status_code, refused.json()["field"], refused.json()["retryable"]) == (422, "engine", False)
     form = {"params": json.dumps({"engine": "openai"})}
     answer = bare.post("/v1/documents", files={"file": ("scan.pdf", document(1))}, data=form)
-    assert (answer.status_code, answer.json()["field"]) == (503, "engine")
+    assert (answer.status_code, answer.json()["field"]) == (422, "engine")

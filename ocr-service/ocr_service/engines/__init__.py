@@ -1,8 +1,8 @@
 """The seam between the service and whatever finds and reads text: one Protocol, and a table of names.
 
-The first two engines run the same weights (PP-OCRv6 small) and gave the same text on all 45 of a set of test pictures. Measured
-by `tests/bench/ocr` on an AMD EPYC with AVX-512, one thread, processor time per picture; memory over many pictures
-of up to 1 megapixel, libraries included, then what a further instance adds before its first picture:
+`rapid` and `paddle` run the same weights (PP-OCRv6 small) and gave the same text on all 45 of a set of test pictures.
+Measured by `tests/bench/ocr` on an AMD EPYC with AVX-512, one thread, processor time per picture; memory over many
+pictures of up to 1 megapixel, libraries included, then what a further instance adds before its first picture:
 
 | engine | runtime | a picture | load and warm up | memory | a further one |
 |---|---|---|---|---|---|

@@ -7,6 +7,7 @@ files and runs on NVIDIA's GPUs only; torch and transformers are imported when i
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib
 import logging
 import os
@@ -88,13 +89,20 @@ class ServedDeepSeek:
 
 
 class LocalDeepSeek:
-    """In process; see `PageEngine`. `infer` is the model's own, with the tokenizer at hand."""
+    """In process; see `PageEngine`.
+
+    Args:
+        infer: the model's own, with the tokenizer at hand.
+        options: how to look.
+        let_go: gives back the memory of what is no longer referred to.
+    """
 
     name, model, calls_at_once = "deepseek", MODEL, 1
 
-    def __init__(self, infer: Callable[..., Any], options: DeepSeekOptions):
+    def __init__(self, infer: Callable[..., Any], options: DeepSeekOptions, let_go: Callable[[], object] = gc.collect):
         self._infer: Callable[..., Any] | None = infer
         self._options = options
+        self._let_go = let_go
 
     def warm_up(self) -> None:
         """Read a small blank page."""
@@ -109,7 +117,9 @@ class LocalDeepSeek:
         return page_text(self._ask(self._options.prompt or PAGE_PROMPT, rgb), rgb.shape[1], rgb.shape[0])
 
     def close(self) -> None:
+        """Drop the model, and what torch keeps of the GPU's memory: it would count as used when it is loaded again."""
         self._infer = None
+        self._let_go()
 
     def _ask(self, prompt: str, rgb: NDArray[np.uint8]) -> Answer:
         """Return the model's answer. It reads the picture from a file and wants a folder to write to."""
@@ -166,4 +176,8 @@ def _local(chosen: DeepSeekOptions) -> LocalDeepSeek:
         with torch.inference_mode():
             return model.infer(tokenizer, **told)
 
-    return LocalDeepSeek(infer, chosen)
+    def let_go() -> None:
+        gc.collect()
+        torch.cuda.empty_cache()
+
+    return LocalDeepSeek(infer, chosen, let_go)

@@ -46,7 +46,7 @@ class OpenAiEngine:
         return PageText((Piece("markdown", markdown),) if markdown else (), tuple(warnings))
 
     async def describe(self, rgb: NDArray[np.uint8]) -> str:
-        return description(await self._client.ask(DESCRIPTION_PROMPT, rgb))
+        return await asyncio.to_thread(description, await self._client.ask(DESCRIPTION_PROMPT, rgb))
 
     async def aclose(self) -> None:
         await self._client.close()

@@ -28,6 +28,7 @@ from ocr_service.vision.streams import LIMIT_BYTES, Answer, Events, whole
 log = logging.getLogger(__name__)
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
+LONGEST_WAIT_S = 86_400.0  # that is passed on: enough digits are infinity
 PASSING = frozenset({408, 409, 425, 429})  # what below 500 may be otherwise at the next try
 ERROR_BYTES, ERROR_CHARS = 4000, 300
 NO_QUOTA = "insufficient_quota"  # a 429 that no waiting helps
@@ -147,7 +148,7 @@ def _retry_after_s(header: str) -> float | None:
     """Return what Retry-After says, seconds or a date; None where it says nothing."""
     try:
         if header.strip().replace(".", "", 1).isdigit():
-            return float(header)
+            return min(float(header), LONGEST_WAIT_S)
         return max(0.0, (parsedate_to_datetime(header) - datetime.now(UTC)).total_seconds())
     except (ValueError, TypeError):
         return None

@@ -37,6 +37,7 @@ DESCRIPTION_CHARS = 600
 ECHO_CHARS = 60
 
 _FENCE = re.compile(r"^[ ]{0,3}```[^\n`]{0,40}$", re.MULTILINE)
+_THOUGHT = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
 _OPENING = re.compile(r"```([\w-]{0,20})[ \t]*\n")
 _WRAPPERS = ("", "markdown", "md", "json", "jsonl", "text", "html")
 _PICTURE = re.compile(r"!\[([^\]\n]{0,300})\]\([^)\n]{0,2000}\)")
@@ -97,12 +98,7 @@ def _without_thoughts(text: str) -> str:
     before, closing, after = text.partition("</think>")
     if closing and "<think>" not in before:
         text = after
-    kept, rest = [], text
-    while rest:
-        shown, opening, thought = rest.partition("<think>")
-        kept.append(shown)
-        rest = thought.partition("</think>")[2] if opening else ""
-    return "".join(kept)
+    return _THOUGHT.sub("", text)
 
 
 def _without_fence(text: str) -> str:

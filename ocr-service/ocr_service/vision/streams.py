@@ -9,6 +9,7 @@ from typing import Any
 from cleanplate.contract.problems import BadUpstream, UpstreamFailed
 
 LIMIT_BYTES = 16_000_000  # an event of some 300 bytes for each token
+EVENT_BYTES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Events:
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes. Raises BadUpstream, UpstreamFailed."""
         *lines, self._rest = (self._rest + chunk).split(b"\n")
+        if len(self._rest) > EVENT_BYTES:  # to join it anew with each chunk would hold up everybody
+            raise BadUpstream(f"the endpoint sent an event of more than {EVENT_BYTES} bytes")
         for line in lines:
             name, _, data = line.strip().partition(b":")
             if name == b"data" and not self._ended:

@@ -124,8 +124,8 @@ class PaddlexRoutes:
         if as_pdf:
             seen = await each_page(self._parts, data, reader, see, options)
         else:
-            limit_s = self._parts.settings.request_timeout_s
-            seen = await reader.each(lambda: [self._picture(data)], see, options, limit_s)
+            limits = self._parts.settings.request_timeout_s, self._parts.settings.queue_timeout_s
+            seen = [await reader.see(lambda: self._picture(data), see, options, *limits)]
         sizes = [size for _, size in seen]
         info = {"numPages": len(sizes), "pages": sizes, "type": "pdf"} if as_pdf else {**sizes[0], "type": "image"}
         result = {"ocrResults": [page for page, _ in seen], "dataInfo": info}

@@ -22,6 +22,7 @@ from ocr_service.parts import Parts
 from ocr_service.readers import Reader
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 async def each_page(
@@ -37,6 +38,7 @@ async def each_page(
         Invalid: it is broken, encrypted or has no pages, or one of them takes more time or memory than a page may.
         TooLarge: more pages or pixels than allowed.
         EngineBusy: too many calls wait at the first page; later ones wait longer.
+        EngineUnavailable: it was not the first page's turn within the time for that.
         TimedOut: not all were read within the time for a request.
     """
     limits, limit_s = parts.settings.page_limits(), parts.settings.request_timeout_s
@@ -48,23 +50,25 @@ async def each_page(
     try:
         async with limit:
             for index in indexes:
-                page = await parts.sheets.run(partial(pages.picture, index), limits.call_s)
-                read = partial(reader.each, partial(_only, page), see, options, limit_s)
-                seen += await _turn(read, patient=bool(seen))
+                render = partial(parts.sheets.run, partial(pages.picture, index), limits.call_s)
+                page = await _turn(render, patient=bool(seen))
+                queue_s = None if seen else parts.settings.queue_timeout_s
+                read = partial(reader.see, partial(_only, page), see, options, limit_s, queue_s)
+                seen.append(await _turn(read, patient=bool(seen)))
     except TimeoutError:
         if not limit.expired():
             raise
         raise TimedOut(f"not all pages were read within {limit_s} s", limit=limit_s) from None
     finally:
-        await asyncio.to_thread(pages.close)
+        await asyncio.shield(asyncio.to_thread(pages.close))
     return seen
 
 
-def _only(page: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
-    return [page]
+def _only(page: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return page
 
 
-async def _turn(call: Callable[[], Awaitable[list[T]]], *, patient: bool) -> list[T]:
+async def _turn(call: Callable[[], Awaitable[U]], *, patient: bool) -> U:
     while True:
         try:
             return await call()

@@ -23,6 +23,7 @@ class Lane:
         self.threads = threads
         self.queue_limit = queue_limit
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._closed = False
         self._inside = 0
         self._began: dict[object, float] = {}
         self._lock = threading.Lock()
@@ -38,12 +39,12 @@ class Lane:
         with self._lock:
             return time.monotonic() - min(self._began.values()) if self._began else 0.0
 
-    async def run(self, call: Callable[[], T], timeout_s: float | None = None) -> T:
+    async def run(self, call: Callable[[], T], timeout_s: float | None = None, queue_s: float | None = None) -> T:
         """Run the call in one of the lane's threads and return what it returns.
 
         Raises:
             EngineBusy: the queue is full.
-            EngineUnavailable: the lane was closed before the call began.
+            EngineUnavailable: the lane was closed before the call began, or it had not begun after `queue_s`.
             TimedOut: the answer did not come in time. A call that has begun runs on to its end, and holds its thread.
         """
         with self._lock:
@@ -56,6 +57,7 @@ class Lane:
             self._leave(None)
             raise EngineUnavailable(f"{self.name} is closed") from None
         future.add_done_callback(self._leave)
+        giving_up = asyncio.get_running_loop().call_later(queue_s, future.cancel) if queue_s is not None else None
         limit = asyncio.timeout(timeout_s)
         try:
             async with limit:
@@ -67,10 +69,16 @@ class Lane:
         except asyncio.CancelledError:
             if _being_cancelled() or not future.cancelled():
                 raise
-            raise EngineUnavailable(f"{self.name} is closed") from None
+            if self._closed:
+                raise EngineUnavailable(f"{self.name} is closed") from None
+            raise EngineUnavailable(f"{self.name}: not its turn within {queue_s:g} s", retry_after_s=2) from None
+        finally:
+            if giving_up is not None:
+                giving_up.cancel()
 
     def close(self) -> None:
         """Let running calls end and drop waiting ones."""
+        self._closed = True
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _timed(self, call: Callable[[], T]) -> T:

@@ -110,8 +110,22 @@ class ServiceSettings(BaseSettings):
 class JobSettings(ServiceSettings):
     """The settings of a service that runs jobs."""
 
-    store_url: str = Field("", description="SQLAlchemy URL of the job store; empty: SQLite in the data folder.")
-    files_url: str = Field("", description="fsspec URL for the files of jobs; empty: a folder in the data folder.")
+    store_url: str = Field(
+        "",
+        description="Job store: postgresql+psycopg://USER:PASSWORD@HOST/DATABASE; empty: SQLite in the data folder.",
+    )
+    files_url: str = Field(
+        "",
+        description="Files of jobs: a folder, or s3://BUCKET/PREFIX with AWS_* variables; empty: in the data folder.",
+    )
+    wake_url: str = Field(
+        "", description="Redis that tells replicas and workers of news: redis://HOST:PORT/0; empty: they poll."
+    )
+    broker_url: str = Field(
+        "",
+        description="Broker of Celery, for workers that run the jobs: redis://HOST:PORT/0 or amqp://HOST; empty: each"
+        " replica runs them itself.",
+    )
     queue_limit: int = Field(1000, ge=1, description="Jobs that may wait; more are refused with 429.")
     slots: int = Field(2, ge=1, le=256, description="Jobs that run at once.")
     lease_s: float = Field(30.0, gt=0, description="After this many seconds a dead worker's job is taken over.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,15 @@ def test_lines_are_read_with_another_question() -> None:
 def test_a_model_that_says_nothing_is_a_clear_problem() -> None:
     with pytest.raises(BadUpstream):
         LocalDeepSeek(Model(None), DeepSeekOptions()).page(PAGE, ReadOptions())
+
+
+def test_a_model_that_is_let_go_is_not_referred_to_when_its_memory_is_given_back() -> None:
+    model, left = Model(), []
+    known = weakref.ref(model)
+    engine = LocalDeepSeek(model, DeepSeekOptions(), lambda: left.append(known()))
+    del model
+    engine.close()
+    assert left == [None]
 
 
 def test_what_it_cannot_be_told_is_refused() -> None:

@@ -18,8 +18,8 @@ from cleanplate.runtime.run import Run
 from cleanplate.runtime.settings import read_settings
 from cleanplate.runtime.store.sql import SqlStore
 from ocr_service.kept import page_file
+from ocr_service.machine import Memory, gpu_memory, system_memory
 from ocr_service.settings import PREFIXES, OcrSettings
-from ocr_service.wires.dsocr.machine import Memory, gpu_memory, system_memory
 from ocr_service.wires.dsocr.metrics import TaskMetrics
 from ocr_service.wires.dsocr.pack import Pack
 from ocr_service.wires.dsocr.publishing import KIND, TRIES, Publisher

@@ -46,6 +46,7 @@ def boxes(text: str, finish: str = "stop") -> list[tuple[str, Box]]:
         f"<think>What is this?\n# Nonsense</think>\n{PAGE}",
         f"What is this?</think>{PAGE}",
         f"<think>a</think><think>b</think>\n```markdown\n{PAGE}\n```",
+        f"<think>a <think> b\n</think>{PAGE}<think>and then",
     ],
 )
 def test_what_is_around_a_page_is_taken_off(said: str) -> None:

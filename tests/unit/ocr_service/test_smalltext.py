@@ -111,3 +111,13 @@ def test_rows_near_each_other_are_one_area_and_the_lowest_says_how_much_it_is_en
     (area,) = areas(picture, [], 1.0)
     assert isinstance(area, Area)
     assert area.zoom == max(found.zoom for size in (7, 9) for found in areas(page(size), [], 1.0))
+
+
+def test_a_picture_full_of_scattered_rows_has_no_more_areas_than_can_be_looked_at() -> None:
+    picture = np.full((1600, 1600, 3), 255, np.uint8)
+    drawn = page(7)[150:165, 200:330]
+    for top in range(20, 1560, 75):
+        for left in range(20, 1400, 200):
+            picture[top : top + drawn.shape[0], left : left + drawn.shape[1]] = drawn
+    assert len(areas(picture[:800], [], 1.0)) > 50
+    assert len(areas(picture, [], 1.0)) == 100

@@ -13,8 +13,8 @@ from cleanplate.contract.problems import EngineUnavailable
 from ocr_service.engines import EngineOptions, Line, ReadOptions
 from ocr_service.engines.needs import DeepSeekOptions
 from ocr_service.gates import check_gpu
+from ocr_service.machine import Memory
 from ocr_service.stock import Stock
-from ocr_service.wires.dsocr.machine import Memory
 
 GB = 1024**3
 ON_GPU = EngineOptions(deepseek=DeepSeekOptions(backend="hf"))
@@ -105,6 +105,17 @@ def test_a_copy_that_does_not_load_leaves_none_behind_and_the_next_call_tries_ag
     works.fails = False
     with stock.lent() as engine:
         assert not engine.closed  # type: ignore[attr-defined]
+
+
+def test_a_copy_that_does_not_warm_up_is_closed() -> None:
+    class Cold(Engine):
+        def warm_up(self) -> None:
+            raise MemoryError
+
+    cold = Cold()
+    with pytest.raises(MemoryError):
+        Stock(cold, 1, Engine).load()
+    assert cold.closed
 
 
 def test_callers_that_come_while_it_loads_wait_and_load_nothing_twice() -> None:

@@ -13,6 +13,7 @@ import pytest
 from pydantic import SecretStr
 
 from cleanplate.contract.problems import BadUpstream, TimedOut, UpstreamFailed, UpstreamRefused
+from cleanplate.runtime.web import answer
 from ocr_service.vision.client import LONGEST_PAUSE_S, Client
 from ocr_service.vision.endpoints import Endpoint
 from ocr_service.vision.streams import Answer
@@ -111,6 +112,12 @@ async def test_nobody_waits_for_longer_than_makes_sense(server: Vision) -> None:
         await asked(server, answers(429, Retry_After="3600"))
     assert caught.value.retry_after_s == 3600 > LONGEST_PAUSE_S
     assert len(server.asked) == 1
+
+
+async def test_however_long_it_is_what_is_passed_on_is_a_number_of_seconds(server: Vision) -> None:
+    with pytest.raises(UpstreamFailed) as caught:
+        await asked(server, answers(429, Retry_After="9" * 400))
+    assert answer(caught.value).headers["retry-after"] == "86400"
 
 
 async def test_tries_come_to_an_end(server: Vision) -> None:

@@ -34,6 +34,12 @@ def body(message: Any, **more: Any) -> bytes:
     return json.dumps({"choices": [{"message": message, **more}]}).encode()
 
 
+def test_an_event_that_does_not_end_is_refused_before_all_of_the_answer_is_there() -> None:
+    with pytest.raises(BadUpstream, match="an event of more than 1000000 bytes"):
+        fed(b"data: ", *[b"x" * 1000] * 1000)
+    assert fed(event("x" * 900_000), event(finish="stop")).text == "x" * 900_000
+
+
 @given(st.lists(st.integers(0, len(STREAM)), max_size=12))
 def test_a_stream_is_the_same_in_whatever_pieces_it_comes(cuts: list[int]) -> None:
     places = [0, *sorted(cuts), len(STREAM)]

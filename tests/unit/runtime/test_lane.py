@@ -98,6 +98,24 @@ async def test_a_call_that_waits_too_long_is_never_begun(lane: Lane, gate: Gate)
     assert await lane.run(lambda: late.ran) == 0
 
 
+async def test_a_call_whose_turn_does_not_come_may_be_tried_again(lane: Lane, gate: Gate) -> None:
+    running, late = await begun(lane, gate), Gate()
+    with pytest.raises(EngineUnavailable, match=r"not its turn within 0\.01 s") as caught:
+        await lane.run(late, queue_s=0.01)
+    assert caught.value.retry_after_s is not None
+    assert lane.waiting == 0
+    gate.may_end.set()
+    await running
+    assert await lane.run(lambda: late.ran) == 0
+
+
+async def test_a_call_that_has_begun_takes_longer_than_it_may_wait(lane: Lane, gate: Gate) -> None:
+    def call() -> bool:
+        return gate.begun.wait(0.05)
+
+    assert await lane.run(call, queue_s=0.01) is False
+
+
 async def test_a_call_that_takes_too_long_holds_its_thread(lane: Lane, gate: Gate) -> None:
     with pytest.raises(TimedOut):
         await lane.run(gate, timeout_s=0.05)

@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 from cleanplate.contract.problems import Problem
 from cleanplate.runtime.board import POLL_S, Board
 from cleanplate.runtime.jobs import State
-from ocr_service.wires.dsocr.machine import Memory, gpu_memory
+from ocr_service.machine import Memory, gpu_memory
 
 log = logging.getLogger(__name__)
 

@@ -59,7 +59,7 @@ class DsocrWire:
         dispatcher = LocalDispatcher(self._publisher.board, self._publisher, lease_s=self._settings.lease_s)
         counting = asyncio.create_task(self.metrics.follow())
         try:
-            async with running_board(self._publisher.board, dispatcher, self._settings):
+            async with running_board(self._publisher.board, dispatcher, self._settings, sweeps=False):
                 yield
         finally:
             counting.cancel()

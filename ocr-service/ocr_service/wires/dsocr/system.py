@@ -11,9 +11,9 @@ from fastapi.responses import JSONResponse
 
 from cleanplate.runtime.jobs import State
 from cleanplate.runtime.openapi import PROBE
+from ocr_service.machine import gpu_memory, system_memory
 from ocr_service.parts import Parts
 from ocr_service.settings import OcrSettings
-from ocr_service.wires.dsocr.machine import gpu_memory, system_memory
 
 _MEGABYTE = 1024 * 1024
 
