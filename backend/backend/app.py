@@ -48,7 +48,7 @@ REMOVERS = 2
 COOKIE = "cleanplate_console"
 
 
-def make_app(settings: BackendSettings) -> FastAPI:
+def make_app(settings: BackendSettings, *, worker: bool = False) -> FastAPI:
     """Return the application. Blocking: opens the job store."""
     board = service.open_board(KIND, settings)
     promises, removals = callbacks.open_board(board), expiry.open_board(board)
@@ -79,15 +79,15 @@ def make_app(settings: BackendSettings) -> FastAPI:
             connector = aiohttp.TCPConnector(limit=0)  # each job at work holds a WebSocket, and calls beside it
             session = await stack.enter_async_context(aiohttp.ClientSession(connector=connector, auto_decompress=False))
             pipeline = _pipeline(settings, session, hints)
-            jobs = LocalDispatcher(board, pipeline, slots=settings.slots, lease_s=settings.lease_s)
+            jobs = service.dispatcher(board, pipeline, settings, worker=worker)
             removers = LocalDispatcher(removals, expiry.Expiry(board), slots=REMOVERS, lease_s=settings.lease_s)
             enders = LocalDispatcher(batch_board, batches, lease_s=settings.lease_s)
             stack.push_async_callback(asyncio.to_thread, pipeline.close)
             async with (
                 service.running_board(board, jobs, settings),
                 service.running_callbacks(board, promises, payload, outbound, settings),
-                service.running_board(removals, removers, settings),
-                service.running_board(batch_board, enders, settings),
+                service.running_board(removals, removers, settings, sweeps=False),
+                service.running_board(batch_board, enders, settings, sweeps=False),
             ):
                 yield
 

@@ -1,4 +1,4 @@
-"""`python -m inpaint_service`: read the settings and serve; `python -m inpaint_service worker`: run the jobs of those that serve."""
+"""`python -m inpaint_service`: read the settings and serve, or with `worker` run the jobs of those that serve."""
 
 import sys
 

@@ -11,6 +11,7 @@ from cleanplate.contract.problems import EngineUnavailable, Finished
 from cleanplate.runtime.board import Board
 from cleanplate.runtime.jobs import Job, NewJob, State
 from cleanplate.runtime.run import Run
+from tests.promises.conftest import Working
 
 
 async def submit(board: Board, job_id: str = "a") -> Job:

@@ -13,7 +13,7 @@ from backend.cli.terminal import Terminal
 PACKAGES = ("shared/cleanplate", "ocr-service/ocr_service", "inpaint-service/inpaint_service", "backend/backend")
 LOOKED_AT = (*PACKAGES, "inpaint-service/training", "tests", "examples", "cleanplate")
 FAST = ("tests/unit", "tests/promises")
-LIVE = (("tests/wires",), ("tests/faults",), ("tests/browser",), ("tests/e2e",))
+LIVE = (("tests/wires",), ("tests/scale",), ("tests/faults",), ("tests/browser",), ("tests/e2e",))
 ALL = (FAST, *LIVE)
 COMPOSE = (("tests/compose",),)
 ALONE = (*LIVE[1:], *COMPOSE)  # these start a browser or the real services, which take all there is

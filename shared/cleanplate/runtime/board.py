@@ -178,7 +178,7 @@ class Board:
                 for event in found:
                     yield event
                     after = event.position
-                if not found:
+                if len(found) < PAGE:  # all there is; what is committed since this look has set the wake-up
                     await self.wait(wakeup)
 
     async def wait(self, wakeup: asyncio.Event) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import re
 import uuid
@@ -14,18 +15,30 @@ from typing import Any, cast
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from cleanplate.contract.problems import Expired, StorageFull
+from cleanplate.contract.problems import Expired, StorageFull, StoreBusy
 from cleanplate.runtime.jobs import checked_id, is_id
 
+log = logging.getLogger(__name__)
+
+BUSY_RETRY_S = 5
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 class JobFiles:
-    """The files of every job. Blocking; a file is there whole or not at all."""
+    """The files of every job. Blocking; a file is there whole or not at all.
+
+    Every method raises StoreBusy when an object store does not answer.
+    """
 
     def __init__(self, url: str):
-        self._fs, self._root = fsspec.core.url_to_fs(url, auto_mkdir=True)
+        kind = fsspec.utils.get_protocol(url)
+        told = {"auto_mkdir": True} if kind in ("file", "local") else {"use_listings_cache": False}  # others write, too
+        self._fs, self._root = fsspec.core.url_to_fs(url, **told)
+        if kind in ("s3", "s3a"):
+            from botocore.exceptions import BotoCoreError
+
+            self._fs = _Edge(self._fs, BotoCoreError)
 
     def put(self, job_id: str, name: str, data: bytes) -> None:
         """Write a file, replacing an older one.
@@ -116,6 +129,24 @@ class JobFiles:
         if not _SAFE_NAME.fullmatch(name):
             raise ValueError(f"unsafe file name {name!r}")
         return f"{self._root}/{checked_id(job_id, 'job_id')}/{name}"
+
+
+class _Edge:
+    """A file system whose silence is a problem that is told."""
+
+    def __init__(self, fs: Any, silence: type[Exception]):
+        self._fs = fs
+        self._silence = silence
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return getattr(self._fs, name)(*args, **kwargs)
+            except self._silence as error:
+                log.warning("the store of files does not answer: %s", error)
+                raise StoreBusy("the store of files does not answer", retry_after_s=BUSY_RETRY_S) from error
+
+        return call
 
 
 @contextmanager

@@ -56,7 +56,10 @@ class Metrics:
         Gauge("service_info", "Always 1.", ("service",), registry=self.registry).labels(service).set(1)
 
     def watch(self, lanes: Callable[[], Iterable[Queue]], boards: Iterable[Board], data: Path | None = None) -> None:
-        """Report the queues of these lanes and boards, and the room where the data folder is, at each scrape."""
+        """Report the queues of these lanes and boards, and the room where the data folder is, at each scrape.
+
+        The first board is the service's own: what its log tells is counted, too.
+        """
         self._boards.extend(boards)
         self.registry.register(_Queues(lanes, self._boards))
         if data is not None:
@@ -64,8 +67,8 @@ class Metrics:
 
     @asynccontextmanager
     async def counting(self) -> AsyncIterator[None]:
-        """Count what the logs of the watched boards tell, while open."""
-        following = [asyncio.create_task(self._tallies.follow(board)) for board in self._boards]
+        """Count what the log of the service's own board tells, while open."""
+        following = [asyncio.create_task(self._tallies.follow(board)) for board in self._boards[:1]]
         try:
             yield
         finally:

@@ -51,6 +51,7 @@ def task_view(job: Job, now: float) -> dict[str, Any]:
         "completed_at": iso(job.finished_at),
         "seq": job.seq,
         "error_message": job.error["detail"] if job.error else None,
+        "retryable": job.error["retryable"] if job.error else None,
     }
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 from cleanplate.contract.problems import Problem, StorageFull, StoreBusy
 from cleanplate.runtime.board import Board
 from cleanplate.runtime.jobs import Change, Job, LeaseLost, State, iso
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 STORE_PAUSE_S = 1.0
 
@@ -19,7 +21,8 @@ STORE_PAUSE_S = 1.0
 class Run:
     """Every method raises `LeaseLost` once the job was cancelled or has another worker; let it through.
 
-    What the job's work has to tell waits for a store that is locked, away or full, as long as the lease is not lost.
+    What the job's work has to tell or to fetch waits for a store that is locked, away or full, as long as the lease is
+    not lost.
     """
 
     def __init__(self, board: Board, job: Job):
@@ -65,25 +68,32 @@ class Run:
 
     async def still_mine(self) -> None:
         """Raise `LeaseLost` if it is not; to be asked before a unit that takes long."""
-        job = await self.board.get(self.job.id)
+        job = await self._patient("a look at the job", lambda: self.board.get(self.job.id))
         if job.state is not State.RUNNING or job.attempt != self.job.attempt:
             raise LeaseLost(job.id)
 
     async def get(self, name: str) -> bytes:
         """Return a file that came with the job's submit."""
-        return await self.board.call(self.board.files.get, self.job.id, f"{self.job.digest[:16]}.{name}")
+        files, kept = self.board.files, f"{self.job.digest[:16]}.{name}"
+        return await self._patient(name, lambda: self.board.call(files.get, self.job.id, kept))
 
     async def put(self, name: str, data: bytes) -> None:
         """Keep a file with the job. Ask `still_mine` first where an older worker's bytes would do harm."""
-        await self.board.call(self.board.files.put, self.job.id, name, data)
+        files = self.board.files
+        await self._patient(name, lambda: self.board.call(files.put, self.job.id, name, data))
 
     async def _told(self, change: Change) -> None:
+        await self._patient(change.type, lambda: self._record(change), (StoreBusy, StorageFull))
+
+    async def _patient(
+        self, what: str, call: Callable[[], Awaitable[T]], waits_for: tuple[type[Problem], ...] = (StoreBusy,)
+    ) -> T:
+        """Call again while it raises one of these problems."""
         while True:
             try:
-                await self._record(change)
-                return
-            except (StoreBusy, StorageFull) as problem:
-                log.warning("%s has to wait: %s", change.type, problem, extra={"job_id": self.job.id})
+                return await call()
+            except waits_for as problem:
+                log.warning("%s has to wait: %s", what, problem, extra={"job_id": self.job.id})
                 await asyncio.sleep(STORE_PAUSE_S)
 
     async def _record(self, change: Change) -> None:

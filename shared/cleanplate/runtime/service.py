@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
+import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
 
 from cleanplate.runtime import callbacks, logs
-from cleanplate.runtime.board import Board
+from cleanplate.runtime.board import Board, Wakeups
 from cleanplate.runtime.connections import protocols
-from cleanplate.runtime.dispatch import Dispatcher
+from cleanplate.runtime.dispatch import Dispatcher, Handler
 from cleanplate.runtime.dispatch.local import LocalDispatcher
 from cleanplate.runtime.files import JobFiles
 from cleanplate.runtime.outbound import Outbound
@@ -26,26 +29,76 @@ log = logging.getLogger(__name__)
 SWEEP_EVERY_S = 60.0
 NOT_STARTED = 3
 COURIERS = 32
+WORKER = "worker"
 
 
 def open_board(kind: str, settings: JobSettings) -> Board:
     """Return the service's job board on the store and files of its settings. Blocking."""
-    return Board(kind, SqlStore(settings.store()), JobFiles(settings.files()), queue_limit=settings.queue_limit)
+    with _packages_of_scale():
+        wakeups = Wakeups()
+        if settings.wake_url:
+            from cleanplate.runtime.shared_wakeups import SharedWakeups
+
+            wakeups = SharedWakeups(settings.wake_url, kind)
+        store, files = SqlStore(settings.store()), JobFiles(settings.files())
+    return Board(kind, store, files, queue_limit=settings.queue_limit, wakeups=wakeups)
+
+
+def dispatcher(
+    board: Board, handler: Handler, settings: JobSettings, *, worker: bool, limit_s: float | None = None
+) -> Dispatcher:
+    """Return who runs the service's jobs: itself, or the workers at the broker, of which this may be one."""
+    limits: dict[str, Any] = {"slots": settings.slots, "lease_s": settings.lease_s, "limit_s": limit_s}
+    if not settings.broker_url:
+        return LocalDispatcher(board, handler, **limits)
+    with _packages_of_scale():
+        from cleanplate.runtime.dispatch.broker import Broker
+        from cleanplate.runtime.dispatch.sender import Sender
+        from cleanplate.runtime.dispatch.worker import Worker
+    broker = Broker(settings.broker_url, board.kind)
+    if worker:
+        return Worker(board, handler, broker, **limits)
+    return Sender(board, broker, lease_s=settings.lease_s)
+
+
+def is_worker(arguments: Sequence[str], settings: JobSettings) -> bool:
+    """Say whether the command line asks for a worker, or end the process with a message that says what is wrong."""
+    if not arguments:
+        return False
+    if list(arguments) != [WORKER]:
+        sys.exit(f"cleanplate: the only argument is `{WORKER}`, not {' '.join(arguments)!r}")
+    if not settings.broker_url:
+        prefix = settings.model_config.get("env_prefix", "")
+        sys.exit(f"cleanplate: a worker needs {prefix}BROKER_URL, and the {prefix}STORE_URL of the service")
+    return True
+
+
+@contextmanager
+def _packages_of_scale() -> Iterator[None]:
+    """End the process with a message when what a setting needs is not installed."""
+    try:
+        yield
+    except ImportError as error:
+        sys.exit(f"cleanplate: {error}; install shared/scale.lock beside the service's packages")
 
 
 @asynccontextmanager
-async def running_board(board: Board, dispatcher: Dispatcher, settings: JobSettings) -> AsyncIterator[None]:
-    """Run jobs and remove old ones while open."""
-    await dispatcher.start()
-    sweeper = asyncio.create_task(_sweep(board, settings))
-    try:
-        yield
-    finally:
-        sweeper.cancel()
-        with suppress(asyncio.CancelledError):
-            await sweeper
-        await dispatcher.stop()
-        board.close()
+async def running_board(
+    board: Board, dispatcher: Dispatcher, settings: JobSettings, *, sweeps: bool = True
+) -> AsyncIterator[None]:
+    """Run jobs while open, and remove old ones of any kind: of the boards of one store one `sweeps`."""
+    async with board.wakeups.open():
+        await dispatcher.start()
+        sweeper = asyncio.create_task(_sweep(board, settings)) if sweeps else None
+        try:
+            yield
+        finally:
+            if sweeper is not None:
+                sweeper.cancel()
+                with suppress(asyncio.CancelledError):
+                    await sweeper
+            await dispatcher.stop()
+            board.close()
 
 
 def running_callbacks(
@@ -54,19 +107,30 @@ def running_callbacks(
     """Deliver promised callbacks while open; ends before the board of the jobs, to whose log it writes."""
     post = callbacks.signed_post(outbound, settings.callback_secret.get_secret_value())
     courier = callbacks.Courier(board, tell, post, tries=settings.callback_tries)
-    return running_board(
-        promises, LocalDispatcher(promises, courier, slots=COURIERS, lease_s=settings.lease_s), settings
-    )
+    dispatcher = LocalDispatcher(promises, courier, slots=COURIERS, lease_s=settings.lease_s)
+    return running_board(promises, dispatcher, settings, sweeps=False)
 
 
 def serve(app: FastAPI, settings: ServiceSettings) -> None:
     """Listen until SIGTERM or Ctrl-C, then finish running requests and give jobs back to the queue."""
     logs.configure(settings.log_level)
-    server = uvicorn.Server(server_config(app, settings))
+    server = Server(app, settings)
     with suppress(KeyboardInterrupt):
         server.run()
     if not server.started:
         raise SystemExit(NOT_STARTED)
+
+
+class Server(uvicorn.Server):
+    """Tells the application when it begins to stop: whoever waits for news is answered at once."""
+
+    def __init__(self, app: FastAPI, settings: ServiceSettings):
+        super().__init__(server_config(app, settings))
+        self._stopping: asyncio.Event = app.state.stopping
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._stopping.set()
+        await super().shutdown(sockets)
 
 
 def server_config(app: FastAPI, settings: ServiceSettings) -> uvicorn.Config:

@@ -60,15 +60,15 @@ class SharedWakeups(Wakeups):
         lost_at: float | None = None
         while True:
             try:
-                async with Redis.from_url(self._url, socket_connect_timeout=5, health_check_interval=LOOK_S) as redis:
-                    async with redis.pubsub() as heard, asyncio.TaskGroup() as both:
-                        await heard.subscribe(self._channel)
-                        if lost_at is not None:
-                            log.warning("wake-ups are shared again after %.1f s", time.monotonic() - lost_at)
-                            self.wake_all()
-                        lost_at = None
-                        both.create_task(self._publish(redis))
-                        both.create_task(self._listen(heard))
+                redis = Redis.from_url(self._url, socket_connect_timeout=5, health_check_interval=LOOK_S)
+                async with redis, redis.pubsub() as heard, asyncio.TaskGroup() as both:
+                    await heard.subscribe(self._channel)
+                    if lost_at is not None:
+                        log.warning("wake-ups are shared again after %.1f s", time.monotonic() - lost_at)
+                        self.wake_all()
+                    lost_at = None
+                    both.create_task(self._publish(redis))
+                    both.create_task(self._listen(heard))
             except* (RedisError, OSError) as errors:
                 if lost_at is None:
                     lost_at = time.monotonic()

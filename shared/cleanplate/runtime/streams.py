@@ -16,6 +16,8 @@ from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from cleanplate.contract.messages import Event
 from cleanplate.contract.problems import Invalid, Problem
+from cleanplate.runtime.board import Board
+from cleanplate.runtime.jobs import Job
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -43,6 +45,7 @@ def cursor(request: Request, after: int) -> int:
 
 
 def sse(
+    request: Request,
     events: AsyncIterator[Event],
     keep_alive_s: float = KEEP_ALIVE_S,
     id_of: Callable[[Event], int] = lambda event: event.seq,
@@ -50,12 +53,13 @@ def sse(
 ) -> StreamingResponse:
     """Return the events as a text/event-stream; `id` is the cursor, so a browser resumes by itself.
 
-    A client that takes longer than `slow_s` for one event is told so in an event `dropped`, which is the last.
+    A client that takes longer than `slow_s` for one event is told so in an event `dropped`, which is the last. The
+    stream ends, too, when the service begins to stop.
     """
 
     async def lines() -> AsyncIterator[str]:
         try:
-            async with aclosing(with_pauses(events, keep_alive_s)) as pieces:
+            async with aclosing(with_pauses(events, keep_alive_s, request.app.state.stopping)) as pieces:
                 async for event in pieces:
                     sent_at = time.monotonic()
                     if event is None:
@@ -72,14 +76,26 @@ def sse(
     return StreamingResponse(lines(), media_type="text/event-stream", headers=headers)
 
 
-async def with_pauses(items: AsyncIterator[T], every_s: float) -> AsyncGenerator[T | None]:
-    """Yield the items, and None whenever `every_s` went by without one; close the items with itself."""
+async def until_ended(request: Request, board: Board, job: Job, wait_s: float) -> None:
+    """Wait until the job has ended, `wait_s` are over, or the service begins to stop."""
+    news = with_pauses(board.follow(job.id, job.seq), wait_s, request.app.state.stopping)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(wait_s), aclosing(news):
+            async for _ in news:
+                pass
+
+
+async def with_pauses(items: AsyncIterator[T], every_s: float, over: asyncio.Event) -> AsyncGenerator[T | None]:
+    """Yield the items until it is `over`, and None whenever `every_s` went by without one; close them with itself."""
     pending: asyncio.Future[T] | None = None
+    ending = asyncio.ensure_future(over.wait())
     try:
         while True:
             pending = pending or asyncio.ensure_future(anext(items))
-            done, _ = await asyncio.wait({pending}, timeout=every_s)
-            if not done:
+            await asyncio.wait((pending, ending), timeout=every_s, return_when=asyncio.FIRST_COMPLETED)
+            if not pending.done():
+                if ending.done():
+                    return
                 yield None
                 continue
             finished, pending = pending, None
@@ -88,6 +104,7 @@ async def with_pauses(items: AsyncIterator[T], every_s: float) -> AsyncGenerator
             except StopAsyncIteration:
                 return
     finally:
+        ending.cancel()
         if pending is not None:
             pending.cancel()
             with suppress(asyncio.CancelledError, StopAsyncIteration):

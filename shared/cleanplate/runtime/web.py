@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import re
@@ -77,6 +78,7 @@ def create_app(
 
     app = described(title=title, version=version, lifespan=lifespan, responses=PROBLEMS)
     app.state.keys = keys
+    app.state.stopping = asyncio.Event()
     app.state.shapes = dict(shapes)
     app.add_exception_handler(Problem, _answer_problem)
     app.add_exception_handler(RequestValidationError, _answer_problem)

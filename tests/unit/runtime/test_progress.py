@@ -59,7 +59,8 @@ def test_a_view_of_an_ended_task_stands_still() -> None:
     view = task_view(DONE, now=999.0)
     assert (view["status"], view["stage"], view["stage_progress"]) == ("completed", "finalizing", 100.0)
     assert (view["elapsed_time"], view["estimated_remaining"]) == (2.5, None)
-    assert task_view(FAILED, 999.0)["error_message"] == "no weights"
+    failed = task_view(FAILED, 999.0)
+    assert (failed["error_message"], failed["retryable"]) == ("no weights", True)
 
 
 def test_each_event_has_its_message_or_none() -> None:

@@ -8,18 +8,21 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.websockets import WebSocketDisconnect
 
 from cleanplate.contract.messages import Event
 from cleanplate.contract.problems import Expired, Invalid
-from cleanplate.runtime.streams import MESSAGE_LIMIT_CHARS, Socket, cursor, sse, with_pauses
+from cleanplate.runtime.streams import MESSAGE_LIMIT_CHARS, Socket, cursor, sse, until_ended, with_pauses
 from tests.unit.runtime.conftest import Jobs, Peer, until
 
 
-def request(last_event_id: str | None) -> Request:
+def request(last_event_id: str | None = None) -> Request:
     headers = [] if last_event_id is None else [(b"last-event-id", last_event_id.encode("latin-1"))]
-    return Request({"type": "http", "headers": headers})
+    app = FastAPI()
+    app.state.stopping = asyncio.Event()
+    return Request({"type": "http", "headers": headers, "app": app})
 
 
 def test_a_browsers_last_event_id_counts_more_than_the_query() -> None:
@@ -34,7 +37,7 @@ def test_a_last_event_id_that_is_no_number_is_refused(given: str) -> None:
 
 
 async def lines(events: AsyncIterator[Event], keep_alive_s: float = 10) -> AsyncIterator[str]:
-    async for piece in sse(events, keep_alive_s).body_iterator:
+    async for piece in sse(request(), events, keep_alive_s).body_iterator:
         assert isinstance(piece, str)
         yield piece
 
@@ -56,7 +59,7 @@ def test_an_event_stream_is_neither_cached_nor_buffered() -> None:
         return
         yield
 
-    response = sse(nothing())
+    response = sse(request(), nothing())
     assert response.headers["content-type"].startswith("text/event-stream")
     assert (response.headers["cache-control"], response.headers["x-accel-buffering"]) == ("no-cache", "no")
 
@@ -75,7 +78,7 @@ async def test_a_quiet_stream_is_kept_alive_and_loses_nothing(board: Jobs) -> No
 async def test_a_stream_that_is_read_too_slowly_ends_with_the_reason_and_can_be_gone_on_with(board: Jobs) -> None:
     await board.add()
     await board.cancel("a")
-    told = [str(piece) async for piece in sse(board.follow("a"), slow_s=-1).body_iterator]
+    told = [str(piece) async for piece in sse(request(), board.follow("a"), slow_s=-1).body_iterator]
     assert [piece.split("\n")[0] for piece in told] == ["id: 1", "event: dropped"]
     assert "too slowly" in told[1]
     assert len([piece async for piece in lines(board.follow("a", 1))]) == 1
@@ -98,12 +101,23 @@ async def test_a_client_that_leaves_leaves_nothing_behind(board: Jobs) -> None:
         await until(lambda: not board.wakeups._listeners and len(asyncio.all_tasks()) == 1)
 
 
+async def test_whoever_waits_for_news_is_answered_when_the_service_begins_to_stop(board: Jobs) -> None:
+    job, asked = await board.add(), request()
+    stream = aiter(sse(asked, board.follow("a")).body_iterator)
+    waiting = asyncio.create_task(until_ended(asked, board, job, 600))
+    assert "event: queued" in str(await anext(stream))
+    asked.app.state.stopping.set()
+    assert [piece async for piece in stream] == []
+    await waiting
+    await until(lambda: not board.wakeups._listeners and len(asyncio.all_tasks()) == 1)
+
+
 async def test_an_error_comes_through_the_pauses() -> None:
     async def broken() -> AsyncIterator[int]:
         yield 1
         raise ValueError("broken")
 
-    items = with_pauses(broken(), 10)
+    items = with_pauses(broken(), 10, asyncio.Event())
     assert await anext(items) == 1
     with pytest.raises(ValueError, match="broken"):
         await anext(items)

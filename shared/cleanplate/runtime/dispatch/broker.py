@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from celery import Celery
-from kombu import Queue
+from kombu.entity import Queue
 
 TASK = "cleanplate.run"
 LEVELS = 10
@@ -29,7 +29,8 @@ class Broker:
     """The queue of one kind of jobs. Sending blocks, and is safe from any thread."""
 
     def __init__(self, url: str, kind: str):
-        queue = Queue(f"cleanplate.{kind}", queue_arguments={"x-max-priority": LEVELS - 1})
+        urgency = {"x-max-priority": LEVELS - 1}  # for RabbitMQ
+        queue = Queue(f"cleanplate.{kind}", queue_arguments=urgency)  # type: ignore[no-untyped-call]
         self.app = Celery("cleanplate", broker=url, set_as_current=False, autofinalize=True)
         self.app.conf.update(SETTINGS, task_queues=[queue], task_default_queue=queue.name)
         self._lowest_first = not url.startswith("redis")

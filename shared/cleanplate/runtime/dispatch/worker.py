@@ -54,7 +54,7 @@ class Worker(LocalDispatcher):
             with suppress(CancelledError):
                 asyncio.run_coroutine_threadsafe(self._take(job_id), loop).result()
 
-        self._broker.app.task(take, name=TASK)
+        self._broker.app.task(take, name=TASK, shared=False)
         self._thread = threading.Thread(target=self._consume, name=f"takes-{self._board.kind}")
         self._thread.start()
 
@@ -67,6 +67,7 @@ class Worker(LocalDispatcher):
 
     def _consume(self) -> None:
         state.should_stop = state.should_terminate = None
+        self._broker.app.set_current()  # of this thread
         name = f"{self._board.kind}.{new_id()}@{self._worker}"
         quiet = {"without_mingle": True, "without_gossip": True, "without_heartbeat": True}
         worker = self._broker.app.WorkController(pool="solo", concurrency=1, hostname=name, **quiet)

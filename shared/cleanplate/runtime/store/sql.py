@@ -28,6 +28,7 @@ from cleanplate.runtime.store import postgresql
 from cleanplate.runtime.store.schema import cursors, events, forgotten, jobs, metadata
 
 BUSY_TIMEOUT_MS = 15_000
+CACHE_KB = 256
 LEASE_EXPIRED = "lease expired"
 BUSY_RETRY_S = 5
 LONGEST_PAUSE_S = 3600.0
@@ -381,6 +382,7 @@ def _prepare_sqlite(connection: Any, _: object) -> None:
     connection.isolation_level = None  # transactions are begun by us, so that writes can take the lock at once
     for pragma in (f"busy_timeout={BUSY_TIMEOUT_MS}", "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
+    connection.execute(f"PRAGMA cache_size=-{CACHE_KB}")  # others' writes outdate it, and each connection has its own
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:

@@ -1,0 +1,89 @@
+"""PostgreSQL keeps what every job store promises, and is missed while it is away no longer than that."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+import sqlalchemy as sa
+
+from cleanplate.contract.problems import StoreBusy
+from cleanplate.runtime.jobs import Change, NewJob
+from cleanplate.runtime.store import JobStore, postgresql
+from cleanplate.runtime.store.sql import SqlStore
+from tests.promises.test_store import *  # noqa: F403 - the same tests
+from tests.scale.servers import Postgres
+
+
+def job(job_id: str = "a") -> NewJob:
+    return NewJob(job_id, "test", {}, "digest")
+
+
+def test_a_reader_never_sees_a_position_before_a_smaller_one(store: JobStore) -> None:
+    for number in range(4):
+        store.submit(job(f"job{number}"), 10)
+    writing = threading.Barrier(5)
+
+    def write(number: int) -> None:
+        writing.wait()
+        for _ in range(25):
+            store.record(f"job{number}", Change("note"))
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    seen: list[int] = []
+    writing.wait()
+    while len(seen) < 104:
+        seen += [event.position for event in store.events_of_all("test", None, seen[-1] if seen else 0, 1000)]
+    for thread in threads:
+        thread.join()
+    assert len(store.events_of_all("test", None, 0, 1000)) == 104
+    assert seen == sorted(set(seen))
+
+
+def test_a_server_that_is_away_is_a_busy_store_and_back_at_once(postgres: Postgres, store: JobStore) -> None:
+    store.submit(job(), 10)
+    postgres.stop()
+    with pytest.raises(StoreBusy) as busy:
+        store.get("a")
+    assert (busy.value.retry_after_s, "127.0.0.1" in busy.value.detail) == (5, False)
+    postgres.start()
+    assert store.get("a").seq == 1
+
+
+def test_a_writer_that_waits_too_long_for_the_others_is_told_so(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(postgresql.LIMITS, "lock_timeout", "50ms")
+    store = SqlStore(postgres.database())
+    with store._write(), pytest.raises(StoreBusy):
+        store.submit(job(), 10)
+    store.submit(job(), 10)
+    store.close()
+
+
+def test_a_table_of_an_older_version_gets_the_columns_that_were_added_since(postgres: Postgres) -> None:
+    url = postgres.database()
+    SqlStore(url).close()
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(sa.text("ALTER TABLE jobs DROP COLUMN files_bytes"))
+    engine.dispose()
+    store = SqlStore(url)
+    assert store.submit(job(), 10)[0].files_bytes is None
+    assert store.unmeasured(10) == []
+    store.close()
+
+
+def test_replicas_that_begin_together_make_one_schema(postgres: Postgres) -> None:
+    url = postgres.database()
+    stores: list[SqlStore] = []
+    threads = [threading.Thread(target=lambda: stores.append(SqlStore(url))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(stores) == 4
+    for store in stores:
+        store.close()
