@@ -13,10 +13,10 @@ from io import SEEK_END, BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
-from pikepdf import AccessMode, Array, Dictionary, Name, Object, ObjectStreamMode, Page, Pdf
+from pikepdf import AccessMode, Array, Dictionary, Name, Object, ObjectStreamMode, Page, Pdf, Stream
 from PIL import Image
 
-from cleanplate.runtime.images import PictureLimits, decode, png
+from cleanplate.runtime.images import PictureLimits, decode, encode, png
 
 _OF_PAGES = frozenset(
     {
@@ -31,14 +31,17 @@ _DEEPEST = 100  # levels of a tree of pages
 _LETTER = (0.0, 0.0, 612.0, 792.0)
 
 
-def bind_pdf(source: Path, pictures: Mapping[int, Path], target: Path) -> None:
+def bind_pdf(source: Path, pictures: Mapping[int, Path], target: Path, scan_quality: int | None = None) -> None:
     """Write the document with the pictures, PNG or JPEG, in place of the pages of these numbers. Blocking.
+
+    With `scan_quality`, 1 to 100, a page whose images were all JPEG becomes one where that is smaller.
 
     It is written with empty pictures first, which are then filled in an update at the end of the file (PDF 1.7, 7.5.6):
     so there is never more than one picture in memory.
     """
     with Pdf.open(source, access_mode=AccessMode.stream) as pdf:
         _push_down(pdf)
+        scans = {pictures[number] for number in pictures if scan_quality and _is_scan(pdf.pages[number - 1].obj)}
         gone = {entry.objgen for number in pictures for entry in _annotations(pdf.pages[number - 1].obj)}
         for number in pictures:
             _replace(pdf, pdf.pages[number - 1])
@@ -49,7 +52,7 @@ def bind_pdf(source: Path, pictures: Mapping[int, Path], target: Path) -> None:
         names = [name for name in ("/Size", "/Root", "/Info", "/ID") if name in pdf.trailer]
         trailer = b" ".join(name.encode() + b" " + _written(pdf.trailer[name]) for name in names)
     with target.open("r+b") as file:
-        _update(file, places, trailer)
+        _update(file, places, trailer, dict.fromkeys(scans, scan_quality))
 
 
 def _replace(pdf: Pdf, page: Page) -> None:
@@ -154,13 +157,27 @@ def _left(fields: Object | None, gone: set[tuple[int, int]]) -> list[Object]:
     return left
 
 
-def _update(file: BinaryIO, pictures: Mapping[int, Path], trailer: bytes) -> None:
-    """Append pictures to a PDF, each in place of the object of its number."""
+def _is_scan(page: Object) -> bool:
+    """Say whether the page has images, and all of them are JPEG; what is drawn inside of forms nobody knows."""
+    resources = page.get("/Resources")
+    drawn = resources.get("/XObject") if isinstance(resources, Dictionary) else None
+    entries = list(drawn.values()) if isinstance(drawn, Dictionary) else []
+    return bool(entries) and all(_is_jpeg(entry) for entry in entries)
+
+
+def _is_jpeg(entry: Object) -> bool:
+    how = entry.get("/Filter") if isinstance(entry, Stream) and entry.get("/Subtype") == Name.Image else None
+    filters = list(how) if isinstance(how, Array) else [how]
+    return bool(filters) and filters[-1] == Name.DCTDecode
+
+
+def _update(file: BinaryIO, pictures: Mapping[int, Path], trailer: bytes, qualities: Mapping[Path, int | None]) -> None:
+    """Append pictures to a PDF, each in place of the object of its number; those with a quality as JPEG."""
     file.seek(-_TAIL, SEEK_END)
     before = file.read().rpartition(b"startxref")[2].split()[0]
     table = []
     for number, path in pictures.items():
-        head, data = _image(path.read_bytes())
+        head, data = _image(_smaller(path.read_bytes(), qualities.get(path)))
         table.append(b"%d 1\n%010d 00000 n \n" % (number, file.tell()))
         file.write(b"%d 0 obj\n<<%s/Length %d>>stream\n" % (number, head, len(data)))
         file.write(data)
@@ -171,6 +188,14 @@ def _update(file: BinaryIO, pictures: Mapping[int, Path], trailer: bytes) -> Non
 
 def _written(value: object) -> bytes:
     return value.unparse() if isinstance(value, Object) else str(value).encode()
+
+
+def _smaller(data: bytes, quality: int | None) -> bytes:
+    """Return the picture, as a JPEG if a quality is given and that is smaller."""
+    if quality is None or data[:3] == b"\xff\xd8\xff":
+        return data
+    picture = decode(data, _OWN)
+    return min(data, encode(picture, picture.over(), "jpeg", quality).data, key=len)
 
 
 def _image(data: bytes) -> tuple[bytes, bytes]:

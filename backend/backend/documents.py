@@ -31,6 +31,7 @@ from backend.sheets import CLEAN, ERASED, FAILED, FOUND, ONLY, Page, page_view
 from backend.steps import Steps
 from cleanplate.contract.problems import Malformed, Problem, StorageFull, StoreBusy, UpstreamFailed
 from cleanplate.runtime.files import NO_ROOM
+from cleanplate.runtime.images.encoding import JPEG_QUALITY
 from cleanplate.runtime.lane import Lane
 from cleanplate.runtime.pdf.documents import PIXEL_LIMIT
 from cleanplate.runtime.pdf.renderer import MEMORY, PIXEL_BYTES
@@ -68,13 +69,14 @@ class Documents:
         try:
             await self._pages(_Work(run, leaves, options), [page for page in pages if not page.done])
         finally:
-            await asyncio.to_thread(leaves.close)
+            await asyncio.shield(asyncio.to_thread(leaves.close))  # who is cancelled twice closes them, too
         views = [page_view(run.job.checkpoint, page.number) for page in pages]
         failed = [view for view in views if view["status"] == FAILED]
         if len(failed) == len(views):
             raise _failure(failed[0])
         if not options.dry_run and "kept" not in run.job.checkpoint:
-            await self._bind(run, paper, data, [page for page in pages if page.checkpoint["status"] == ERASED])
+            erased = [page for page in pages if page.checkpoint["status"] == ERASED]
+            await self._bind(run, paper, data, erased, _scan_quality(options))
             told = {"stage_progress": 1.0, "message": "result kept", "page": None, "pages": len(pages), **ONLY}
             await run.report("finalizing", spans.KEPT, checkpoint={"kept": True}, **told)
         await run.succeed(_result(run, paper, views, options))
@@ -143,7 +145,9 @@ class Documents:
             await page.remove(painted(number))
         return None
 
-    async def _bind(self, run: Run, paper: Paper, data: bytes, erased: Sequence[Page]) -> None:
+    async def _bind(
+        self, run: Run, paper: Paper, data: bytes, erased: Sequence[Page], scan_quality: int | None
+    ) -> None:
         """Keep the result; what was sent, where nothing was erased."""
         if not erased:
             await run.put(RESULT, data)
@@ -155,14 +159,19 @@ class Documents:
                 await asyncio.to_thread((folder / str(page.number)).write_bytes, await page.get(RESULT))
             await run.still_mine()
             pixels = self._limits.picture.max_pixels or PIXEL_LIMIT
-            await bind(folder, paper, MEMORY + PIXEL_BYTES * pixels)
+            await bind(folder, paper, MEMORY + PIXEL_BYTES * pixels, scan_quality)
             await run.board.call(run.board.files.put_file, run.job.id, RESULT, str(folder / "result"))
         except OSError as error:
             if error.errno not in NO_ROOM:
                 raise
             raise StorageFull(f"the result cannot be put together: {error.strerror}") from None
         finally:
-            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+            await asyncio.shield(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))
+
+
+def _scan_quality(options: Options) -> int | None:
+    """Return the quality of a PDF's scanned pages, None where they are kept as the other pages are."""
+    return (options.quality or JPEG_QUALITY) if options.output_format == "same" else None
 
 
 def _is_away(problem: Problem | None) -> bool:

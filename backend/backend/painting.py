@@ -16,7 +16,7 @@ from backend.notes import noting
 from backend.sheets import NO_TASK, Sheet
 from backend.spans import Span
 from cleanplate.contract.messages import DetectedRegion
-from cleanplate.contract.problems import NotFound, Problem, UpstreamFailed
+from cleanplate.contract.problems import Expired, NotFound, Problem, UpstreamFailed
 from cleanplate.runtime.jobs import State
 
 log = logging.getLogger(__name__)
@@ -55,10 +55,13 @@ class Painter:
         """
         for tried in range(TASK_TRIES):
             task_id = await self._task_id(sheet)
-            end = await self._follow(sheet, painting, task_id)
-            if end["type"] == "task_completed":
-                await self._keep(sheet, painting, task_id, end["result"].get("regions", []))
-                return
+            try:
+                end = await self._follow(sheet, painting, task_id)
+                if end["type"] == "task_completed":
+                    await self._keep(sheet, painting, task_id, end["result"].get("regions", []))
+                    return
+            except (NotFound, Expired):
+                end = {"type": "task_failed", "error_message": "the task is gone", "retryable": True}
             reason = end.get("error_message") or end["type"]
             if tried + 1 == TASK_TRIES or end["type"] != "task_failed" or not end.get("retryable"):
                 raise PaintingFailed(f"inpaint-service: {reason}")
@@ -87,15 +90,11 @@ class Painter:
         """Start the task, or find it, and relay its progress; return the message that ended it."""
         submit = lambda: self._inpaint.submit(painting.image, painting.regions, painting.params, task_id)  # noqa: E731
         await self._inpaint.patiently(submit, noting(sheet))
-        try:
-            async for message in relay.follow(
-                self._inpaint, task_id, sheet.checkpoint.get("after", 0), self._patience_s
-            ):
-                if message["type"] in relay.ENDS:
-                    return message
-                await _merge(sheet, message, painting.span)
-        except NotFound:
-            return {"type": "task_failed", "error_message": "the task is gone", "retryable": True}
+        after = sheet.checkpoint.get("after", 0)
+        async for message in relay.follow(self._inpaint, task_id, after, self._patience_s):
+            if message["type"] in relay.ENDS:
+                return message
+            await _merge(sheet, message, painting.span)
         raise UpstreamFailed("the inpaint-service ended the progress of a task without its end")
 
     async def _keep(self, sheet: Sheet, painting: Painting, task_id: str, results: list[dict[str, Any]]) -> None:

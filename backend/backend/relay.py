@@ -15,7 +15,7 @@ from typing import Any
 import aiohttp
 
 from backend.clients import FIRST_PAUSE_S, InpaintClient
-from cleanplate.contract.problems import NotFound, Problem, UpstreamFailed
+from cleanplate.contract.problems import Expired, NotFound, Problem, UpstreamFailed
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ async def follow(client: InpaintClient, task_id: str, after: int, patience_s: fl
 
     Raises:
         UpstreamFailed: the service gave no sign of life for longer than `patience_s`.
-        NotFound: it does not know the task any more.
+        NotFound, Expired: it does not know the task any more.
     """
     pause_s, alive_at, told, share = FIRST_PAUSE_S, time.monotonic(), False, None
     while True:
@@ -96,15 +96,15 @@ async def _connected(client: InpaintClient, task_id: str, after: int) -> AsyncIt
 
 
 async def _polled(client: InpaintClient, task_id: str, after: int) -> dict[str, Any] | None:
-    """Return the task's status as a message; None when the service does not answer. Raises NotFound."""
+    """Return the task's status as a message; None when the service does not answer. Raises NotFound, Expired."""
     try:
         status = await client.status(task_id)
-    except NotFound:
+    except (NotFound, Expired):
         raise
     except Problem:
         return None
     type_ = _END_BY_STATUS.get(status.get("status", ""), "progress_update")
     needed = {name: status.get(name, 0) for name in _NEEDED}
     result = {"regions": status.get("regions", []), "processing_time": status.get("elapsed_time")}
-    told = {"error_message": status.get("error_message"), "retryable": False, "result": result, **needed}
+    told = {name: status.get(name) for name in ("error_message", "retryable")} | {"result": result, **needed}
     return {"type": type_, "task_id": task_id, "seq": max(after, status.get("seq", 0)), **told}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from contextlib import closing
 from io import BytesIO
@@ -29,6 +30,29 @@ def pdf(*pages: Sequence[str], **page_entries: Any) -> bytes:
         page.obj.Contents = made.make_stream(b"\n".join(_line(name) for name in lines))
         for name, value in page_entries.items():
             page.obj[f"/{name}"] = value
+    return saved(made)
+
+
+def scanned(*pictures: np.ndarray, kinds: Sequence[str], lines: Sequence[str] = ()) -> bytes:
+    """Return a PDF with a picture on each page, (H, W, 3) uint8, kept as its kind says: a JPEG, or deflated.
+
+    The lines are drawn on each as in `pdf`.
+    """
+    made = Pdf.new()
+    for picture, kind in zip(pictures, kinds, strict=True):
+        height, width = picture.shape[:2]
+        file = BytesIO()
+        Image.fromarray(picture).save(file, "JPEG")
+        data = file.getvalue() if kind == "DCTDecode" else zlib.compress(picture.tobytes())
+        stream = made.make_stream(
+            data, Type=Name.XObject, Subtype=Name.Image, Width=width, Height=height, BitsPerComponent=8,
+            ColorSpace=Name.DeviceRGB, Filter=Name(f"/{kind}"),
+        )  # fmt: skip
+        page = made.add_blank_page(page_size=(width, height))
+        font = Dictionary(Type=Name.Font, Subtype=Name.Type1, BaseFont=Name.Helvetica)
+        page.obj.Resources = Dictionary(XObject=Dictionary(I=stream), Font=Dictionary(F=made.make_indirect(font)))
+        drawing = [b"q %d 0 0 %d 0 0 cm /I Do Q" % (width, height), *(_line(name) for name in lines)]
+        page.obj.Contents = made.make_stream(b"\n".join(drawing))
     return saved(made)
 
 

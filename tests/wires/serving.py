@@ -11,11 +11,10 @@ from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
 import httpx
-import uvicorn
 from fastapi import FastAPI
 from websockets.sync.client import ClientConnection, connect
 
-from cleanplate.runtime.service import server_config
+from cleanplate.runtime.service import Server
 from cleanplate.runtime.settings import ServiceSettings
 
 PATIENCE_S = 30.0
@@ -31,7 +30,7 @@ class Live(Generic[S]):
         self._listener = socket.create_server(("127.0.0.1", port))
         self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
         self.url = f"http://{self.address}"
-        self._server = _Server(server_config(app, settings))
+        self._server = _Server(app, settings)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._listener]})
         self.http = httpx.Client(base_url=self.url, timeout=PATIENCE_S, trust_env=False)
 
@@ -105,9 +104,9 @@ class Talk:
         return heard
 
 
-class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config):
-        super().__init__(config)
+class _Server(Server):
+    def __init__(self, app: FastAPI, settings: ServiceSettings):
+        super().__init__(app, settings)
         self.up = threading.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

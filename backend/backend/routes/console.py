@@ -102,7 +102,7 @@ class ConsoleRoutes:
     ) -> StreamingResponse:
         """Stream the log of all the caller's jobs, from the position in `Last-Event-ID` or `after`, else the new."""
         newest = await self._board.call(self._board.store.last_position) if after is None else after
-        return sse(self._board.follow_all(owner, cursor(request, newest)), id_of=lambda event: event.position)
+        return sse(request, self._board.follow_all(owner, cursor(request, newest)), id_of=lambda event: event.position)
 
 
 def prefers_html(accept: str) -> bool:

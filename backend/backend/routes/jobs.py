@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 from typing import Annotated, Any, Literal
@@ -19,7 +18,7 @@ from cleanplate.runtime.access import Owner, seen_by
 from cleanplate.runtime.board import Board
 from cleanplate.runtime.jobs import Job, State
 from cleanplate.runtime.openapi import EXAMPLE_PNG, answers
-from cleanplate.runtime.streams import cursor, sse
+from cleanplate.runtime.streams import cursor, sse, until_ended
 
 WAIT_LIMIT_S = 60.0
 PAGE_LIMIT = 200
@@ -111,7 +110,7 @@ class JobRoutes:
         intakes = await self._submissions.read(request)
         if len(intakes) > 1:
             raise Invalid(f"{len(intakes)} files were sent, 1 is answered here", field="files", limit=1)
-        job = await self._ended(await self._submissions.add(intakes[0], owner, idempotency_key), wait)
+        job = await self._ended(request, await self._submissions.add(intakes[0], owner, idempotency_key), wait)
         if not job.final:
             return JSONResponse(await self._views.of(request, job), 202)
         return await self._deliveries.result(job, request)
@@ -149,7 +148,7 @@ class JobRoutes:
         self, job_id: str, request: Request, owner: Owner, wait: Annotated[float, Query(ge=0, le=WAIT_LIMIT_S)] = 0
     ) -> dict[str, Any]:
         """Return the job; with `wait`, not before it has ended or that many seconds are over."""
-        job = await self._ended(await self._board.get(job_id, owner), wait)
+        job = await self._ended(request, await self._board.get(job_id, owner), wait)
         return await self._views.of(request, job, page_states=True)
 
     async def cancel(self, job_id: str, request: Request, owner: Owner) -> dict[str, Any]:
@@ -176,16 +175,11 @@ class JobRoutes:
     ) -> StreamingResponse:
         """Stream the job's log as Server-Sent Events, from `Last-Event-ID` or `after` on."""
         await self._board.get(job_id, owner)
-        return sse(self._board.follow(job_id, cursor(request, after)))
+        return sse(request, self._board.follow(job_id, cursor(request, after)))
 
-    async def _ended(self, job: Job, wait_s: float) -> Job:
+    async def _ended(self, request: Request, job: Job, wait_s: float) -> Job:
         if wait_s and not job.final:
-            try:
-                async with asyncio.timeout(wait_s):
-                    async for _ in self._board.follow(job.id, job.seq):
-                        pass
-            except TimeoutError:
-                pass
+            await until_ended(request, self._board, job, wait_s)
             job = await self._board.get(job.id)
         return job
 

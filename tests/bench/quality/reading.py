@@ -26,7 +26,13 @@ class Reader:
         self._folder = TemporaryDirectory()
         command = [str(ROOT / "ocr-service" / ".venv" / "bin" / "python"), "-m", "tests.bench.quality.ocr"]
         self._process = subprocess.Popen(
-            command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+            command,
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            bufsize=1,
+            start_new_session=True,  # as the services: Linux shares processors among sessions
         )
 
     def __enter__(self) -> Self:

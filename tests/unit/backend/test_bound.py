@@ -130,6 +130,26 @@ def test_pictures_of_other_kinds_are_shown_too(tmp_path: Path) -> None:
     assert np.abs(shown.astype(int) - np.array(Image.open(BytesIO((tmp_path / "jpeg").read_bytes())))).max() <= 3
 
 
+def filters_of(document: bytes) -> list[str]:
+    with Pdf.open(BytesIO(document)) as opened:
+        return [str(page.obj.Resources.XObject.P.Filter) for page in opened.pages]
+
+
+def test_a_scan_that_was_jpeg_becomes_one_again_only_if_that_is_wanted_and_smaller(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, PICTURE.shape, np.uint8)
+    blank = np.full_like(noise, 255)
+    before = papers.scanned(noise, noise, noise, kinds=["DCTDecode", "FlateDecode", "DCTDecode"])
+    lossless = bound(tmp_path, before, p1=noise, p2=noise, p3=blank)
+    assert filters_of(lossless) == ["/FlateDecode"] * 3
+    bind_pdf(tmp_path / "input", {n: tmp_path / f"p{n}" for n in (1, 2, 3)}, tmp_path / "result", scan_quality=95)
+    after = (tmp_path / "result").read_bytes()
+    assert filters_of(after) == ["/DCTDecode", "/FlateDecode", "/FlateDecode"]
+    assert len(after) < len(lossless)
+    pages = rendered(after)
+    assert np.abs(pages[0].astype(int) - noise).mean() < 5
+    assert np.array_equal(pages[1], noise)
+
+
 def test_pages_of_a_tiff_keep_their_pixels_modes_and_resolution(tmp_path: Path) -> None:
     fax = Image.fromarray((PICTURE[:, :, 0] > 99).astype(np.uint8) * 255).convert("1")
     deep = Image.fromarray((HUES[:, :, 0] * 200).astype(np.uint16))

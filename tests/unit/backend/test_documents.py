@@ -92,6 +92,16 @@ async def test_a_document_without_text_comes_back_as_it_was_sent(board: Board) -
     assert result(board, await erased(board, before, Ocr(), Inpaint())) == before
 
 
+async def test_a_scan_comes_back_as_a_jpeg_where_the_format_shall_be_the_same(board: Board) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, WHITE.shape, np.uint8)
+    before = papers.scanned(noise, kinds=["DCTDecode"], lines=["SALE"])
+    made = [await erased(board, before, Ocr(), Inpaint(), **more) for more in ({}, {"output_format": "same"})]
+    lossless, same = (result(board, job) for job in made)
+    assert b"/DCTDecode" not in lossless
+    assert b"/DCTDecode" in same
+    assert len(same) < len(lossless)
+
+
 async def test_only_the_pages_that_are_wanted_are_looked_at(board: Board) -> None:
     ocr = Ocr()
     job = await erased(board, papers.pdf(["SALE"], ["ONLY"], ["TODAY"]), ocr, Inpaint(), pages="2", verify=False)

@@ -13,7 +13,7 @@ from PIL import Image
 from backend import relay
 from backend.artifacts import RESULT
 from cleanplate.contract.messages import BoxModel, DetectedRegion, Detection
-from cleanplate.contract.problems import Invalid, NotFound
+from cleanplate.contract.problems import Expired, Invalid, NotFound
 from cleanplate.runtime.board import Board
 from cleanplate.runtime.jobs import Change, Job, State
 from tests.fakes import services
@@ -159,6 +159,22 @@ async def test_a_task_that_is_gone_or_failed_for_the_moment_is_begun_anew(board:
         job = await ended(board, job)
     assert job.state is State.SUCCEEDED
     assert inpaint.tasks == [f"{job.id}-1", f"{job.id}-2", f"{job.id}-3"]
+
+
+@pytest.mark.usefixtures("messages")
+async def test_a_task_whose_picture_was_removed_is_begun_anew(board: Board) -> None:
+    class Forgetful(Inpaint):
+        async def result(self, task_id: str) -> bytes:
+            if len(self.tasks) == 1:
+                raise Expired
+            return await super().result(task_id)
+
+    inpaint = Forgetful(done(), done())
+    job = await submit(board)
+    async with working(board, Ocr(region("a")), inpaint):
+        job = await ended(board, job)
+    assert job.state is State.SUCCEEDED
+    assert inpaint.tasks == [f"{job.id}-1", f"{job.id}-2"]
 
 
 @pytest.mark.usefixtures("messages")

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from backend import relay
 from backend.clients import InpaintClient
-from cleanplate.contract.problems import NotFound, UpstreamFailed
+from cleanplate.contract.problems import Expired, NotFound, Problem, UpstreamFailed
 
 UPDATE = {"type": "progress_update", "overall_progress": 1, "message": "", "current_region": 0, "total_regions": 1}
 
@@ -21,7 +21,7 @@ Socket = Callable[[web.WebSocketResponse, int], Awaitable[None]]
 
 
 @asynccontextmanager
-async def service(socket: Socket, status: Callable[[], Any] | dict[str, Any] | None) -> AsyncIterator[InpaintClient]:
+async def service(socket: Socket, status: Callable[[], Any] | dict[str, Any] | int) -> AsyncIterator[InpaintClient]:
     async def progress(request: web.Request) -> web.WebSocketResponse:
         websocket = web.WebSocketResponse()
         await websocket.prepare(request)
@@ -30,8 +30,9 @@ async def service(socket: Socket, status: Callable[[], Any] | dict[str, Any] | N
         return websocket
 
     async def task_status(_: web.Request) -> web.Response:
-        if status is None:
-            return web.json_response({"code": "not_found", "detail": "gone"}, status=404)
+        if isinstance(status, int):
+            code = {404: "not_found", 410: "expired"}[status]
+            return web.json_response({"code": code, "detail": "gone"}, status=status)
         return web.json_response(status() if callable(status) else status)
 
     app = web.Application()
@@ -77,17 +78,19 @@ async def test_an_end_that_no_connection_tells_is_found_by_asking() -> None:
     async def socket(websocket: web.WebSocketResponse, after: int) -> None:
         await websocket.send_str(json.dumps({**UPDATE, "seq": 1}) if not after else "no json")
 
-    async with service(socket, {"status": "error", "error_message": "no memory"}) as client:
+    async with service(socket, {"status": "error", "error_message": "no memory", "retryable": True}) as client:
         messages = await followed(client)
     assert (messages[-1]["type"], messages[-1]["error_message"]) == ("task_failed", "no memory")
+    assert messages[-1]["retryable"]
 
 
-async def test_a_task_that_nobody_knows_any_more_is_not_waited_for() -> None:
+@pytest.mark.parametrize(("status", "problem"), [(404, NotFound), (410, Expired)])
+async def test_a_task_that_nobody_knows_any_more_is_not_waited_for(status: int, problem: type[Problem]) -> None:
     async def socket(websocket: web.WebSocketResponse, after: int) -> None:
         await websocket.send_json({"type": "error", "error": "there is no task"})
 
-    async with service(socket, None) as client:
-        with pytest.raises(NotFound):
+    async with service(socket, status) as client:
+        with pytest.raises(problem):
             await followed(client)
 
 
