@@ -65,16 +65,16 @@ async def test_a_job_claimed_while_the_service_stops_is_given_back(
     claiming, may_claim = threading.Event(), threading.Event()
     claim = board.store.claim
 
-    def slow(*args: Any) -> Job | None:
+    def slow(*args: Any, **named: Any) -> Job | None:
         claiming.set()
         assert may_claim.wait(10)
-        return claim(*args)
+        return claim(*args, **named)
 
     monkeypatch.setattr(board.store, "claim", slow)
     await board.add()
     dispatcher = LocalDispatcher(board, succeed)
     await dispatcher.start()
-    await board.call(claiming.wait, 10)
+    assert await board.call(claiming.wait, 10)
     stopping = asyncio.create_task(dispatcher.stop())
     await asyncio.sleep(0)
     may_claim.set()
