@@ -62,16 +62,7 @@ def make_app(settings: BackendSettings, *, worker: bool = False) -> FastAPI:
     outbound = Outbound(AddressFilter(allow_private=settings.allow_private_urls))
 
     async def payload(job: Job) -> dict[str, Any]:
-        link = links.fixed(f"/api/v1/jobs/{job.id}/result")
-        ok = job.state is State.SUCCEEDED
-        return {
-            "job_id": job.id,
-            "status": job.state.value,
-            "result_url": link if ok else None,
-            "result": job.result,
-            "error": job.error,
-            "timestamp": iso(job.finished_at),
-        }
+        return _told(job, links.fixed(f"/api/v1/jobs/{job.id}/result"))
 
     @asynccontextmanager
     async def running() -> AsyncIterator[None]:
@@ -110,6 +101,18 @@ def make_app(settings: BackendSettings, *, worker: bool = False) -> FastAPI:
     app.include_router(CallbackRoutes(board, hints, secret, settings.body_timeout_s).router)
     app.include_router(SessionRoutes(sessions, settings.body_timeout_s).router)
     return app
+
+
+def _told(job: Job, link: str) -> dict[str, Any]:
+    """Return the body of a job's callback."""
+    return {
+        "job_id": job.id,
+        "status": job.state.value,
+        "result_url": link if job.state is State.SUCCEEDED else None,
+        "result": job.result,
+        "error": job.error,
+        "timestamp": iso(job.finished_at),
+    }
 
 
 def routers(

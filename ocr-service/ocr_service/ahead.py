@@ -11,6 +11,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
+from cleanplate.runtime.cancelling import cancelled
+
 T = TypeVar("T")
 
 
@@ -37,9 +39,7 @@ class Ahead(Generic[T]):
             self._begin()
 
     async def __aexit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        for coming in self._coming:
-            coming.cancel()
-        await asyncio.gather(*self._coming, return_exceptions=True)
+        await cancelled(self._coming)
 
     def _begin(self) -> None:
         if self._left:

@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 
 from cleanplate.contract.problems import Problem
 from cleanplate.runtime.board import Board
+from cleanplate.runtime.cancelling import cancelled
 from cleanplate.runtime.tallies import Tallies
 
 log = logging.getLogger(__name__)
@@ -72,9 +73,7 @@ class Metrics:
         try:
             yield
         finally:
-            for task in following:
-                task.cancel()
-            await asyncio.gather(*following, return_exceptions=True)
+            await cancelled(following)
 
     def text(self) -> bytes:
         """Return all metrics in Prometheus' text format. Blocking: asks the store."""

@@ -20,6 +20,7 @@ from cleanplate.contract.problems import Expired, NotFound, Problem
 from cleanplate.runtime import progress
 from cleanplate.runtime.access import Caller, Scope
 from cleanplate.runtime.board import Board
+from cleanplate.runtime.cancelling import cancelled
 from cleanplate.runtime.jobs import Job, iso
 from cleanplate.runtime.streams import Socket
 
@@ -57,10 +58,7 @@ class ProgressSocket:
         except WebSocketDisconnect:
             pass
         finally:
-            feeds = list(self._feeds.values())
-            for feed in feeds:
-                feed.cancel()
-            await asyncio.gather(*feeds, return_exceptions=True)
+            await cancelled(self._feeds.values())
 
     def _commands(self) -> dict[str, Any]:
         return {

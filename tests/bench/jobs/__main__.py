@@ -19,7 +19,7 @@ import argparse
 import os
 
 from tests.bench.jobs import costs, load
-from tests.bench.quality.targets import WHAT
+from tests.bench.targets import WHAT
 
 ROWS = {
     "one": costs.one,

@@ -11,7 +11,7 @@ from tests.bench.jobs.bare import Bare
 from tests.bench.jobs.pictures import picture
 from tests.bench.jobs.running import Running, ended, running
 from tests.bench.quality.reading import Reader
-from tests.bench.quality.targets import Target
+from tests.bench.targets import Target
 
 ROUNDS = 9
 SHEETS = 6

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from cleanplate.runtime.store.schema import events, jobs
 from tests.bench.jobs.pictures import ONE_MP, bar
 from tests.bench.jobs.running import PATIENCE_S, Running, ended, p99_ms, running
-from tests.bench.quality.targets import Target
+from tests.bench.targets import Target
 
 CALL_S = 0.2  # what a model takes where that matters
 SMALL = 300, 200

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tests.bench.ocr import reading, serving
 from tests.bench.ocr.pictures import FOLDER, pictures
-from tests.bench.ocr.targets import Target, print_table
+from tests.bench.targets import Target, print_table
 
 PARTS = ("reading", "known", "faster", "overhead", "beside")
 

@@ -12,7 +12,7 @@ from ocr_service import engines
 from ocr_service.detect import detect
 from ocr_service.engines import Line, ReadOptions, TextEngine
 from tests.bench.ocr.pictures import CJK, FONT_PX, LATIN, MARGIN_PX, RGB, STEP_PX, Font, Page, fonts, pages, pictures
-from tests.bench.ocr.targets import Target
+from tests.bench.targets import Target
 
 LATIN_PERCENT, CJK_PERCENT = 1.0, 2.0
 

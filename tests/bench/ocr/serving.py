@@ -16,7 +16,7 @@ import requests
 
 from tests.bench.ocr.pictures import FONT_PX, LATIN, MARGIN_PX, RGB, fonts, pages, png
 from tests.bench.ocr.servers import ocr_service, paddlex_serving
-from tests.bench.ocr.targets import Target
+from tests.bench.targets import Target
 from tests.fakes.vision import Vision, answers, breaks_off, falls_silent, hangs_up, raw, says
 
 CLIENTS = 4

@@ -22,8 +22,8 @@ from tests.bench.quality import cases, sheet, tables, targets
 from tests.bench.quality.cases import Case
 from tests.bench.quality.erasing import line_ms
 from tests.bench.quality.reading import Reader
-from tests.bench.quality.targets import Target
 from tests.bench.quality.trials import Tools, Trial, trials
+from tests.bench.targets import Target, print_table
 
 PARTS = ("made", "pairs", "real")
 MODES: tuple[MaskMode, ...] = ("box", "polygon", "stroke")
@@ -47,7 +47,7 @@ def main() -> None:
         tables.ways(done)
     if asked.sheet:
         sheet.write(done, asked.sheet)
-    targets.print_table([*targets.targets(done), *_line_costs(done, network)])
+    print_table([*targets.targets(done), *_line_costs(done, network)])
 
 
 def _arguments() -> argparse.Namespace:

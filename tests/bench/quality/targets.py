@@ -3,29 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from tests.bench.quality.cases import MADE, PAIRS, Kind
 from tests.bench.quality.trials import Source, Trial, measured
-
-WHAT = 84
-
-
-@dataclass(frozen=True)
-class Target:
-    """A figure and its bound, which it should not be past: `least` from below, else from above."""
-
-    what: str
-    figure: float
-    bound: float
-    least: bool = False
-
-    def __str__(self) -> str:
-        met = self.figure >= self.bound if self.least else self.figure <= self.bound
-        bound = f"{'>=' if self.least else '<='} {self.bound:g}"
-        return f"{self.what:<{WHAT}} {bound:>8} {self.figure:9.3f}  {'yes' if met else 'NO'}"
+from tests.bench.targets import Target
 
 
 def targets(trials: Sequence[Trial]) -> Iterator[Target]:
@@ -40,12 +23,6 @@ def targets(trials: Sequence[Trial]) -> Iterator[Target]:
         total = np.sum(product, axis=0)
         yield Target("the masks' share of OCR, masks and repainting, %", 100 * total[1] / total.sum(), 10)
     yield Target("pixels changed outside the polygons' dilated hulls", sum(trial.strays for trial in trials), 0)
-
-
-def print_table(found: Sequence[Target]) -> None:
-    print(f"\n{'what':<{WHAT}} {'target':>8} {'figure':>9}  met")
-    for target in found:
-        print(target)
 
 
 def _strokes(trials: Sequence[Trial]) -> Iterator[Target]:

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from backend import relay
+from backend import clients, relay
 from backend.app import routers
 from backend.batches import Batches, open_board
 from backend.intake import KIND
@@ -38,12 +38,13 @@ async def board(tmp_path: Path) -> AsyncIterator[Board]:
 
 @pytest.fixture
 def services_at_hand(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the relay ask the fake service."""
+    """Let the relay ask the fake service, and lose no time between two tries."""
 
     def follow(client: Inpaint, task_id: str, after: int, patience_s: float) -> AsyncIterator[dict[str, Any]]:
         return client.follow(task_id, after)
 
     monkeypatch.setattr(relay, "follow", follow)
+    monkeypatch.setattr(clients, "FIRST_PAUSE_S", 0.001)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from io import BytesIO
 from typing import Any
 
@@ -11,7 +10,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from backend import clients, relay
 from backend.artifacts import MASK, RESULT
 from cleanplate.contract.messages import Event
 from cleanplate.runtime.board import Board
@@ -23,15 +21,7 @@ ALL = drawn(*LINES)
 FOREVER = 99.0
 
 
-@pytest.fixture(autouse=True)
-def services_at_hand(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the relay ask the fake service, and lose no time between two tries."""
-
-    def follow(client: Inpaint, task_id: str, after: int, patience_s: float) -> AsyncIterator[dict[str, Any]]:
-        return client.follow(task_id, after)
-
-    monkeypatch.setattr(relay, "follow", follow)
-    monkeypatch.setattr(clients, "FIRST_PAUSE_S", 0.001)
+pytestmark = pytest.mark.usefixtures("services_at_hand")
 
 
 def events(board: Board, job: Job) -> list[Event]:

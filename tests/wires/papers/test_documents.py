@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 
-from backend import clients, relay
 from backend.artifacts import INPUT, RESULT
 from backend.sheets import reopened
 from cleanplate.contract.messages import Detection, Event
@@ -24,13 +23,7 @@ from tests.fakes.services import Inpaint, Ocr, down, drawn, ended, pixels, submi
 WHITE = pixels(drawn())
 
 
-@pytest.fixture(autouse=True)
-def services_at_hand(monkeypatch: pytest.MonkeyPatch) -> None:
-    def follow(client: Inpaint, task_id: str, after: int, patience_s: float) -> AsyncIterator[dict[str, Any]]:
-        return client.follow(task_id, after)
-
-    monkeypatch.setattr(relay, "follow", follow)
-    monkeypatch.setattr(clients, "FIRST_PAUSE_S", 0.001)
+pytestmark = pytest.mark.usefixtures("services_at_hand")
 
 
 class Picky(Inpaint):

@@ -12,6 +12,7 @@ from fastapi import WebSocket
 from starlette.websockets import WebSocketDisconnect
 
 from cleanplate.contract.problems import Problem
+from cleanplate.runtime.cancelling import cancelled
 from cleanplate.runtime.jobs import Job, iso, new_id
 from cleanplate.runtime.streams import Command, Socket
 from ocr_service.parts import Parts
@@ -49,10 +50,7 @@ class QianxiaSocket:
         except WebSocketDisconnect:
             pass
         finally:
-            feeds = list(self._feeds.values())
-            for feed in feeds:
-                feed.cancel()
-            await asyncio.gather(*feeds, return_exceptions=True)
+            await cancelled(self._feeds.values())
 
     async def _ping(self, command: dict[str, Any]) -> None:
         await self._say("pong")
