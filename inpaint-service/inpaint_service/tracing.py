@@ -1,4 +1,4 @@
-"""From what the stroke network says to a mask: the ink of one region, grown a little. Pure.
+"""From what the stroke network says to a mask: the ink of one region and its rim. Pure.
 
 A letter belongs to the region in which most of it lies, so that the line below is left alone where it reaches in.
 """
@@ -15,13 +15,12 @@ from numpy.typing import NDArray
 from cleanplate.contract.messages import Region
 from inpaint_service.colors import Ink, weighed
 from inpaint_service.patches import Edges, Mask, Patch, grow
+from inpaint_service.rims import with_rim
 from inpaint_service.rings import fit_plane, plane_values, site
 
 INK = 0.5
 """From how surely a pixel is ink, by its place and color; at 0.3 the drawn photographs of `tests.bench.quality` lose
 0.2 dB."""
-GROW = 0.04
-"""How far ink is grown, as a share of the text height; at least one pixel."""
 OWN_SHARE = 0.4
 """Share of a letter that has to lie in the region."""
 SEEN = 0.4
@@ -67,12 +66,15 @@ class Tracer:
         said = self._find_ink(self._rgb, region, edges)
         ink = self._colored(edges, said, inside, close, others)
         ink[~inside] = 0
-        letters = _ending(_own_letters(ink > INK, said, whole.within(edges)), close, inside)
+        own = whole.within(edges) > 0
+        letters = _ending(_own_letters(ink > INK, said, own), close, inside)
         if not letters.any():
             return None
-        grow_px = max(1, round(GROW * region.text_height))
-        pixels = np.where((_grown(letters, grow_px) > 0) & inside, np.uint8(255), np.uint8(0))
-        return replace(hull, left=edges[0], top=edges[1], pixels=pixels, kind="stroke").trimmed()
+        left, top, right, bottom = edges
+        ground = own | (others[top:bottom, left:right] == 0)
+        found = with_rim(self._rgb[top:bottom, left:right], letters, ground, region.text_height)
+        pixels = np.where(found & inside, np.uint8(255), np.uint8(0))
+        return replace(hull, left=left, top=top, pixels=pixels, kind="stroke").trimmed()
 
     def _colored(
         self, edges: Edges, said: Ink, inside: NDArray[np.bool_], near: NDArray[np.bool_], others: Mask
@@ -108,18 +110,13 @@ def _ending(letters: NDArray[np.bool_], near: NDArray[np.bool_], inside: NDArray
     return np.asarray(letters & ~endless[pieces])
 
 
-def _own_letters(ink: NDArray[np.bool_], said: Ink, own: NDArray[np.uint8]) -> NDArray[np.bool_]:
+def _own_letters(ink: NDArray[np.bool_], said: Ink, own: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Keep the connected pieces of ink of which enough lies within the region and that the network has seen too."""
     count, labels = cv2.connectedComponents(ink.astype(np.uint8), connectivity=8)
     flat = np.asarray(labels).ravel()
     area = np.bincount(flat, minlength=count)
-    inside = np.bincount(flat, weights=(own > 0).ravel(), minlength=count)
+    inside = np.bincount(flat, weights=own.ravel(), minlength=count)
     seen = np.bincount(flat, weights=said.ravel(), minlength=count)
     keep = (inside >= OWN_SHARE * area) & (seen >= SEEN * area)
     keep[0] = False
     return np.asarray(keep[labels])
-
-
-def _grown(bits: NDArray[np.bool_], by_px: int) -> NDArray[np.uint8]:
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * by_px + 1,) * 2)
-    return np.asarray(cv2.dilate(bits.astype(np.uint8), kernel), np.uint8)

@@ -53,11 +53,21 @@ def test_every_option_that_chooses_is_an_option() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "width", "chosen"), [("0", 200, False), ("", 200, False), ("我是", 200, True), ("0", 70, True)]
+    ("text", "score", "width", "chosen"),
+    [
+        ("0", 0.9, 200, False),
+        ("", 0.9, 200, False),
+        ("我是", 0.9, 200, True),
+        ("0", 0.9, 70, True),
+        ("門", 0.24, 10, False),
+        ("門", 0.24, 2, True),
+        ("我是", 0.24, 10, True),
+        ("", 0.0, 10, True),
+    ],
 )
-def test_a_single_character_over_half_of_the_picture_is_not_taken_for_text(text: str, width: int, chosen: bool) -> None:
+def test_a_large_single_character_is_not_taken_for_text(text: str, score: float, width: int, chosen: bool) -> None:
     corners = ((0, 0), (width, 0), (width, 90), (0, 90))
     box = BoxModel(x=0, y=0, width=width, height=90)
-    region = DetectedRegion(id="a", polygon=corners, box=box, text=text, score=0.9, angle=0)
+    region = DetectedRegion(id="a", polygon=corners, box=box, text=text, score=score, angle=0)
     found = Detection(width=200, height=100, engine="fake", model="fake", regions=[region])
     assert [choice.enabled for choice in choose(found, Options()).regions] == [chosen]

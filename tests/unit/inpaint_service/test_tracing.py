@@ -31,7 +31,7 @@ def tracer(rgb: Picture, ink: NDArray[np.float32]) -> Tracer:
 
 
 def textured(ink: NDArray[np.float32]) -> Picture:
-    rgb = np.random.default_rng(1).integers(40, 110, (*SIZE, 3), np.uint8)
+    rgb = np.random.default_rng(1).choice(np.array([40, 110], np.uint8), (*SIZE, 3))
     rgb[ink > 0] = 250
     return rgb
 
@@ -53,6 +53,17 @@ def test_a_trace_is_the_ink_and_one_pixel_around_it() -> None:
     assert trace is not None
     assert mask(trace)[ink > 0].all()
     assert np.count_nonzero(mask(trace)) == 2 * (6 * 14 + 2 * (6 + 14))
+
+
+def test_of_what_is_around_letters_the_soft_edge_goes_and_what_looks_like_the_ground_stays() -> None:
+    ink = letters((30, 33, 36, 47))
+    rgb = np.full((*SIZE, 3), 90, np.uint8)
+    rgb[ink > 0] = 250
+    rgb[33:47, 36] = 130  # one side is soft
+    trace = traced(rgb, ink)
+    assert trace is not None
+    assert mask(trace)[33:47, 30:37].all()
+    assert np.count_nonzero(mask(trace)) == 14 * 7
 
 
 def test_letters_of_the_next_line_are_left_alone_where_they_reach_in() -> None:
@@ -106,7 +117,8 @@ def test_auto_traces_where_the_ground_is_worth_keeping_and_stroke_always() -> No
     }
     small, large = area["stroke", "texture"], area["box", "texture"]
     assert small < large / 4
-    assert area["stroke", "flat"] == area["auto", "texture"] == small
+    assert area["auto", "texture"] == small
+    assert area["stroke", "flat"] == np.count_nonzero(ink)  # nothing around it differs from the ground
     assert area["auto", "flat"] == area["box", "flat"] == large
 
 
