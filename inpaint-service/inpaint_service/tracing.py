@@ -15,18 +15,19 @@ from numpy.typing import NDArray
 from cleanplate.contract.messages import Region
 from inpaint_service.colors import Ink, weighed
 from inpaint_service.patches import Edges, Mask, Patch, grow
-from inpaint_service.rims import with_rim
+from inpaint_service.rims import Bits, with_rim
 from inpaint_service.rings import fit_plane, plane_values, site
 
-INK = 0.5
+INK = 0.4
 """From how surely a pixel is ink, by its place and color; at 0.3 the drawn photographs of `tests.bench.quality` lose
-0.2 dB."""
-OWN_SHARE = 0.4
+0.15 dB."""
+OWN_SHARE = 0.3
 """Share of a letter that has to lie in the region."""
 SEEN = 0.4
 """The network's mean word of a letter, at least: what merely has the ink's color is something else."""
-RING = 0.25
-"""How many text heights past the hull the ground's colors are looked for."""
+RING, COLORS = 0.5, 0.75
+"""How many text heights past the hull ground is looked for, and how many past the region its colors are learned: what
+is further may have the color of the letters."""
 MOST_COVERED = 0.7
 """Letters leave more of a region free than this. What covers more is the plate that they stand on."""
 FLAT_SCALE, FLAT_SIGMAS, FLAT_SHARE = 3.0, 3.0, 0.98
@@ -64,7 +65,7 @@ class Tracer:
         edges = grow(hull.edges, max(4, round(RING * region.text_height)), self._rgb.shape[:2])
         inside, close = hull.within(edges) > 0, near.within(edges) > 0
         said = self._find_ink(self._rgb, region, edges)
-        ink = self._colored(edges, said, inside, close, others)
+        ink = self._colored(edges, region, said, inside, close, others)
         ink[~inside] = 0
         own = whole.within(edges) > 0
         letters = _ending(_own_letters(ink > INK, said, own), close, inside)
@@ -76,13 +77,14 @@ class Tracer:
         pixels = np.where(found & inside, np.uint8(255), np.uint8(0))
         return replace(hull, left=left, top=top, pixels=pixels, kind="stroke").trimmed()
 
-    def _colored(
-        self, edges: Edges, said: Ink, inside: NDArray[np.bool_], near: NDArray[np.bool_], others: Mask
-    ) -> Ink:
+    def _colored(self, edges: Edges, region: Region, said: Ink, inside: Bits, near: Bits, others: Mask) -> Ink:
         """Weigh the network's word by colors. Those of a plate are told from the ink's by what is near alone."""
         left, top, right, bottom = edges
         rgb, foreign = self._rgb[top:bottom, left:right], others[top:bottom, left:right] > 0
-        ink = weighed(rgb, said, inside | (~foreign & (said < INK)))
+        x0, y0, x1, y1 = grow(region.box.pixels(), round(COLORS * region.text_height), self._rgb.shape[:2])
+        told = np.zeros_like(inside)
+        told[max(y0 - top, 0) : y1 - top, max(x0 - left, 0) : x1 - left] = True
+        ink = weighed(rgb, said, told & (inside | (~foreign & (said < INK))))
         return weighed(rgb, said, near) if (ink[near] > INK).mean() > MOST_COVERED else ink
 
     def is_plain(self, whole: Patch, ink_patch: Patch) -> bool:
@@ -99,7 +101,7 @@ class Tracer:
         return bool((off <= FLAT_SIGMAS * max(plane.scale, 1.0)).mean() >= FLAT_SHARE)
 
 
-def _ending(letters: NDArray[np.bool_], near: NDArray[np.bool_], inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _ending(letters: Bits, near: Bits, inside: Bits) -> Bits:
     """Leave what goes on past the hull, such as the edge of a sign: letters end there."""
     _, labels = cv2.connectedComponents((letters & ~near).astype(np.uint8), connectivity=8)
     pieces = np.asarray(labels)
@@ -110,7 +112,7 @@ def _ending(letters: NDArray[np.bool_], near: NDArray[np.bool_], inside: NDArray
     return np.asarray(letters & ~endless[pieces])
 
 
-def _own_letters(ink: NDArray[np.bool_], said: Ink, own: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _own_letters(ink: Bits, said: Ink, own: Bits) -> Bits:
     """Keep the connected pieces of ink of which enough lies within the region and that the network has seen too."""
     count, labels = cv2.connectedComponents(ink.astype(np.uint8), connectivity=8)
     flat = np.asarray(labels).ravel()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import cv2
@@ -18,6 +20,8 @@ from inpaint_service.strokes import StrokeNetwork
 from inpaint_service.tracing import Tracer
 from tests.bench.fills import Picture
 from tests.bench.quality.cases import corners
+
+LINES = ThreadPoolExecutor(os.cpu_count())
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +43,7 @@ class Erased:
 
 def masked(rgb: Picture, regions: Sequence[Region], mode: MaskMode, network: StrokeNetwork) -> Masked:
     began = time.perf_counter()
-    found = masks.region_patches(regions, rgb.shape[:2], MaskOptions(mode), Tracer(rgb, network.ink))
+    found = masks.region_patches(regions, rgb.shape[:2], MaskOptions(mode), Tracer(rgb, network.ink), LINES.map)
     return Masked(patches.paint(found, rgb.shape[:2]), found, time.perf_counter() - began)
 
 
