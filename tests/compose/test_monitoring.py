@@ -23,4 +23,4 @@ def test_promtool_has_nothing_against_it(check: tuple[str, str, str]) -> None:
 def test_the_overlay_goes_on_top_of_the_three_services(images: None) -> None:
     project = Project(ROOT, "cleanplate-test", {"GRAFANA_PASSWORD": "secret"})
     merged = project.compose("--file", str(ROOT / "compose" / "monitoring.yaml"), "config")
-    assert {"backend", "prometheus", "grafana"} <= yaml.safe_load(merged)["services"].keys()
+    assert {"backend", "prometheus", "tempo", "grafana"} <= yaml.safe_load(merged)["services"].keys()

@@ -18,7 +18,7 @@ from backend import clients
 from backend.app import make_app
 from backend.cli.ports import free_ports
 from backend.settings import BackendSettings
-from cleanplate.runtime.store import sql
+from cleanplate.runtime.store import sqlite
 from tests.faults.faulty import (
     DETECT,
     MASK,
@@ -228,7 +228,7 @@ def test_a_submit_waits_for_a_database_that_is_locked_for_a_while(backend: Backe
 def test_a_database_that_stays_locked_is_told_and_costs_no_job(
     start: Start, faulty: Faulty, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sql, "BUSY_TIMEOUT_MS", 100)
+    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_MS", 100)
     backend = start(faulty.url)
     faulty.faults[DETECT] = [gate := Gate()]
     job = submit(backend)

@@ -39,9 +39,21 @@ def clock() -> Clock:
     return Clock()
 
 
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """Where a store may be made."""
+    return f"sqlite:///{tmp_path}/jobs.db"
+
+
+@pytest.fixture
+def other_url(tmp_path: Path) -> str:
+    """Where another may be."""
+    return f"sqlite:///{tmp_path}/other.db"
+
+
 @pytest.fixture(params=["sqlite"])
-def store(tmp_path: Path, clock: Clock) -> Iterator[JobStore]:
-    made = SqlStore(f"sqlite:///{tmp_path}/jobs.db", clock)
+def store(url: str, clock: Clock) -> Iterator[JobStore]:
+    made = SqlStore(url, clock)
     yield made
     made.close()
 

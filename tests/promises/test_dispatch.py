@@ -150,12 +150,12 @@ async def test_a_long_job_keeps_its_lease(board: Board, working: Working) -> Non
 
 
 async def test_a_job_that_was_there_at_two_deaths_runs_alone(board: Board, working: Working) -> None:
-    running, together = set[str](), list[set[str]]()
+    running, together, both = set[str](), list[set[str]](), asyncio.Barrier(2)
 
     async def handler(run: Run) -> None:
         running.add(run.job.id)
         together.append(set(running))
-        await asyncio.sleep(0.05)
+        await (asyncio.sleep(0.05) if run.job.id == "a" else both.wait())
         running.discard(run.job.id)
         await run.succeed({})
 

@@ -252,6 +252,19 @@ def test_a_failed_job_can_be_retried_and_keeps_its_steps(store: JobStore) -> Non
     assert again.attempt > job.attempt
 
 
+def test_a_job_that_is_retried_stands_where_the_retry_says_and_keeps_its_result(store: JobStore) -> None:
+    job = claimed(store)
+    store.record("a", Change("succeeded", state=State.SUCCEEDED, result={"n": 1}), attempt=job.attempt)
+    retried, _ = store.record("a", Change("retried", state=State.QUEUED, progress=0.5))
+    assert (retried.progress, retried.result, retried.started_at, retried.finished_at) == (0.5, {"n": 1}, None, None)
+    again = claim(store)
+    assert again is not None
+    store.record("a", Change("progress", progress=0.4), attempt=again.attempt)
+    assert store.get("a").progress == 0.5
+    store.record("a", Change("succeeded", state=State.SUCCEEDED, result={"n": 2}), attempt=again.attempt)
+    assert store.get("a").result == {"n": 2}
+
+
 def test_a_forgotten_job_is_gone_and_says_so(store: JobStore, clock: Clock) -> None:
     job = claimed(store)
     store.record("a", Change("succeeded", state=State.SUCCEEDED, result={}), attempt=job.attempt)
@@ -292,6 +305,46 @@ def test_a_cursor_that_nobody_moves_is_let_go(store: JobStore, clock: Clock) -> 
     store.move_cursor("bob", 6)
     store.prune(clock.now)
     assert (store.cursor("ann"), store.cursor("bob")) == (0, 6)
+
+
+def test_a_look_tells_whether_the_log_is_at_its_end(store: JobStore) -> None:
+    job = claimed(store)
+    events, over = store.look("a", 0, 10)
+    assert ([event.type for event in events], over) == (["queued", "started"], False)
+    assert store.look("a", 2, 10) == ([], False)
+    store.record("a", Change("failed", state=State.FAILED), job.attempt)
+    store.record("a", Change("note"))
+    events, over = store.look("a", 2, 1)
+    assert ([event.type for event in events], over) == (["failed"], False)  # there is more
+    events, over = store.look("a", 3, 10)
+    assert ([event.type for event in events], over) == (["note"], True)
+    assert store.look("a", 4, 10) == store.look("a", 99, 10) == ([], True)
+    store.record("a", Change("retried", state=State.QUEUED))
+    assert store.look("a", 5, 10) == ([], False)
+    with pytest.raises(NotFound):
+        store.look("b", 0, 10)
+
+
+def test_a_look_at_a_job_that_was_removed_says_so(store: JobStore) -> None:
+    claimed(store)
+    store.record("a", Change("cancelled", state=State.CANCELLED))
+    store.forget("a")
+    with pytest.raises(Expired):
+        store.look("a", 0, 10)
+
+
+def test_jobs_that_are_submitted_together_are_all_logged(store: JobStore, clock: Clock) -> None:
+    store.submit(new("b"), 10)
+    store.record("b", Change("cancelled", state=State.CANCELLED))
+    store.forget("b")
+    job, _ = store.submit(new("a"), 10, [new("b"), new("c", waits_for="a")])
+    assert [event.job_id for event in store.events_of_all("inpaint", None, 0, 10)] == ["b", "c", "a"]
+    assert [store.get(each).seq for each in "abc"] == [1, 1, 1]
+    assert store.get("a") == job
+    store.record("b", Change("cancelled", state=State.CANCELLED))
+    store.forget("b")
+    with pytest.raises(Expired):
+        store.get("b")
 
 
 def test_a_list_is_paged_without_doubles(store: JobStore, clock: Clock) -> None:

@@ -39,8 +39,18 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def store(postgres: Postgres, clock: Clock) -> Iterator[JobStore]:
-    made = SqlStore(postgres.database(), clock)
+def url(postgres: Postgres) -> str:
+    return postgres.database()
+
+
+@pytest.fixture
+def other_url(postgres: Postgres) -> str:
+    return postgres.database()
+
+
+@pytest.fixture
+def store(url: str, clock: Clock) -> Iterator[JobStore]:
+    made = SqlStore(url, clock)
     yield made
     made.close()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 
 import pytest
-import sqlalchemy as sa
 
 from cleanplate.contract.problems import StoreBusy
 from cleanplate.runtime.jobs import Change, NewJob
@@ -61,29 +60,3 @@ def test_a_writer_that_waits_too_long_for_the_others_is_told_so(
         store.submit(job(), 10)
     store.submit(job(), 10)
     store.close()
-
-
-def test_a_table_of_an_older_version_gets_the_columns_that_were_added_since(postgres: Postgres) -> None:
-    url = postgres.database()
-    SqlStore(url).close()
-    engine = sa.create_engine(url)
-    with engine.begin() as connection:
-        connection.execute(sa.text("ALTER TABLE jobs DROP COLUMN files_bytes"))
-    engine.dispose()
-    store = SqlStore(url)
-    assert store.submit(job(), 10)[0].files_bytes is None
-    assert store.unmeasured(10) == []
-    store.close()
-
-
-def test_replicas_that_begin_together_make_one_schema(postgres: Postgres) -> None:
-    url = postgres.database()
-    stores: list[SqlStore] = []
-    threads = [threading.Thread(target=lambda: stores.append(SqlStore(url))) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(stores) == 4
-    for store in stores:
-        store.close()

@@ -16,6 +16,7 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from cleanplate.contract.problems import Forbidden, Unauthorized
+from cleanplate.runtime.hosts import Hosts
 
 if TYPE_CHECKING:  # it signs cookies with a library that services without a login do not have
     from cleanplate.runtime.sessions import Sessions
@@ -85,16 +86,24 @@ class Keys:
     """The keys that are valid; none at all lets everybody in as one anonymous owner, unless there is a login.
 
     Everybody, but not every web page: without keys a browser would let any page on the internet talk to a service on
-    this machine, so a page's calls are taken from the service's own origin and from `origins` only.
+    this machine, so a page's calls are taken from the service's own origin and from `origins` only. What its own origin
+    is nobody says but the page's domain, so the service may be called by the names in `hosts` only; see there.
     """
 
-    def __init__(self, keys: Sequence[str], origins: Sequence[str] = (), sessions: Sessions | None = None):
+    def __init__(
+        self,
+        keys: Sequence[str],
+        origins: Sequence[str] = (),
+        sessions: Sessions | None = None,
+        hosts: Iterable[str] = (),
+    ):
         self._keys = {
             key.encode(): Caller(hashlib.sha256(key.encode()).hexdigest()[:16], scopes)
             for key, scopes in parsed(keys).items()
         }
         self._origins = frozenset(origin.lower().rstrip("/") for origin in origins)
         self._sessions = sessions
+        self._hosts = Hosts(hosts)
 
     def admit(self, connection: HTTPConnection, authorization: str | None) -> Caller:
         """Return who calls, by an Authorization header or the cookie of a login.
@@ -115,9 +124,13 @@ class Keys:
             host: the Host header.
 
         Raises:
-            Forbidden: the page is neither this service's nor of a known origin.
+            Forbidden: the page is neither this service's nor of a known origin, or the host is not this service.
         """
-        if self._keys or origin is None or "*" in self._origins:
+        if self._keys or "*" in self._origins:
+            return
+        if self._sessions is None:
+            self._hosts.check(host)
+        if origin is None:
             return
         if origin.lower() not in self._origins and not is_own(origin, host):
             raise Forbidden("web pages of other origins may not call; allow them by the setting ORIGINS or use keys")

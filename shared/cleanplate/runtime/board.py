@@ -9,10 +9,12 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from cleanplate.contract.messages import Event
 from cleanplate.contract.problems import Expired, NotFound, Problem
+from cleanplate.runtime import logs
 from cleanplate.runtime.access import seen_by
 from cleanplate.runtime.files import JobFiles
 from cleanplate.runtime.jobs import Change, Job, NewJob, State, is_id
@@ -98,6 +100,7 @@ class Board:
         wakeups: Wakeups | None = None,
     ):
         self.kind = kind
+        self.log_topic = f"log:{kind}"
         self.store = store
         self.files = files
         self.queue_limit = queue_limit
@@ -106,6 +109,7 @@ class Board:
         self._tidy_at = 0.0
         self._reads: dict[str, dict[int, tuple[float, asyncio.Future[tuple[list[Event], bool]]]]] = {}
         self._pool = ThreadPoolExecutor(4, thread_name_prefix="store")
+        self._pool_of_work = ThreadPoolExecutor(1, thread_name_prefix="work")
         self.wakeups.watch(lambda topic: self._reads.pop(topic, None))  # what was read before is old now
 
     async def call(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
@@ -114,13 +118,20 @@ class Board:
             self._pool, functools.partial(function, *args, **kwargs)
         )
 
+    async def call_for_work(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        """Run a blocking call of whoever runs jobs: it does not stand in line with those of clients."""
+        return await asyncio.get_running_loop().run_in_executor(
+            self._pool_of_work, functools.partial(function, *args, **kwargs)
+        )
+
     async def submit(self, new: NewJob, files: dict[str, bytes], then: Sequence[NewJob] = ()) -> tuple[Job, bool]:
         """Keep the job's files, add it to the queue and wake a worker; see `JobStore.submit`."""
         named = {f"{new.digest[:16]}.{name}": data for name, data in files.items()}
         try:
             for name, data in named.items():
                 await self.call(self.files.put, new.id, name, data)
-            job, created = await self.call(self.store.submit, new, self.queue_limit, then)
+            traced = _traced([new, *then])
+            job, created = await self.call(self.store.submit, traced[0], self.queue_limit, traced[1:])
         except Problem:
             if not await self._has_files_of(new):
                 for name in named:
@@ -143,7 +154,7 @@ class Board:
         self, job_id: str, change: Change, attempt: int | None = None, then: Sequence[NewJob] = ()
     ) -> tuple[Job, Event]:
         """Append to the job's log and wake its listeners; see `JobStore.record`."""
-        job, event = await self.call(self.store.record, job_id, change, attempt, then)
+        job, event = await self.call(self.store.record, job_id, change, attempt, _traced(then))
         self.tell(job)
         return job, event
 
@@ -169,9 +180,12 @@ class Board:
             if not self.wakeups.is_heard(job_id):
                 self._reads.pop(job_id, None)
 
-    async def follow_all(self, owner: str | None, after: int) -> AsyncIterator[Event]:
-        """Yield the events of all the owner's jobs with a `position` over `after`, without an end."""
-        with self.wakeups.listen("") as wakeup:
+    async def follow_all(self, owner: str | None, after: int, *, pause_s: float = 0.0) -> AsyncIterator[Event]:
+        """Yield the events of all the owner's jobs with a `position` over `after`, without an end.
+
+        Those of `pause_s` come together, with one look at the store.
+        """
+        with self.wakeups.listen(self.log_topic) as wakeup:
             while True:
                 wakeup.clear()
                 found = await self.call(self.store.events_of_all, self.kind, seen_by(owner), after, PAGE)
@@ -180,6 +194,7 @@ class Board:
                     after = event.position
                 if len(found) < PAGE:  # all there is; what is committed since this look has set the wake-up
                     await self.wait(wakeup)
+                    await asyncio.sleep(pause_s)
 
     async def wait(self, wakeup: asyncio.Event) -> None:
         """Wait for a wake-up, or until it is time to look without one."""
@@ -216,7 +231,8 @@ class Board:
 
     def close(self) -> None:
         """Let go of the store and the threads."""
-        self._pool.shutdown(wait=True)
+        for pool in (self._pool, self._pool_of_work):
+            pool.shutdown(wait=True)
         self.store.close()
 
     async def forget(self, job_id: str) -> bool:
@@ -235,18 +251,12 @@ class Board:
         begun, look = reads.get(after, (0.0, None))
         now = time.monotonic()
         if look is None or now - begun > self._poll_s / 2:
-            look = asyncio.ensure_future(self.call(self._look, job_id, after))
+            look = asyncio.ensure_future(self.call(self.store.look, job_id, after, PAGE))
             look.add_done_callback(lambda done: done.cancelled() or done.exception())  # its followers may have left
             for place in [place for place, (begun, _) in reads.items() if now - begun > self._poll_s]:
                 del reads[place]
             reads[after] = now, look
         return await asyncio.shield(look)
-
-    def _look(self, job_id: str, after: int) -> tuple[list[Event], bool]:
-        if found := self.store.events(job_id, after, PAGE):
-            return found, False
-        job = self.store.get(job_id)
-        return [], job.final and after >= job.seq
 
     async def _has_files_of(self, new: NewJob) -> bool:
         """Say whether a job, of whoever, has this one's id and files; the same bytes have the same names."""
@@ -258,9 +268,14 @@ class Board:
     def tell(self, job: Job) -> None:
         """Wake whoever listens to the job, or waits for it; its state or its log has changed."""
         self.wakeups.notify(job.id)
-        self.wakeups.notify("")
+        self.wakeups.notify(self.log_topic)
         if job.final:
             self.wakeups.notify(f"end:{job.id}")
             self.wakeups.notify_queues()  # some job may wait for this one
         if job.state is State.QUEUED:
             self.wakeups.notify(f"queue:{job.kind}")
+
+
+def _traced(new: Sequence[NewJob]) -> list[NewJob]:
+    """Return the jobs with what tells whoever runs them of whose request they are."""
+    return [replace(job, traceparent=logs.traceparent.get() or None) for job in new]

@@ -1,6 +1,6 @@
 """A job and the states it may be in. Pure: no I/O; the store keeps jobs, the dispatcher runs them.
 
-queued ──► running ──► succeeded
+queued ──► running ──► succeeded ──► queued  (only when a client asks for what has failed in it)
   │  ▲        │  ├───► failed ──► queued     (only when a client asks for a retry)
   │  └────────┘  └───► cancelled
   │   lease expired, retry due, or the service stopped
@@ -34,7 +34,7 @@ class State(StrEnum):
 TRANSITIONS: Mapping[State, frozenset[State]] = {
     State.QUEUED: frozenset({State.RUNNING, State.CANCELLED, State.FAILED}),
     State.RUNNING: frozenset({State.QUEUED, State.SUCCEEDED, State.FAILED, State.CANCELLED}),
-    State.SUCCEEDED: frozenset(),
+    State.SUCCEEDED: frozenset({State.QUEUED}),
     State.FAILED: frozenset({State.QUEUED}),
     State.CANCELLED: frozenset(),
 }
@@ -55,7 +55,7 @@ class LeaseLost(Exception):
 class NewJob:
     """What a client asks for. `digest` tells whether two submits under one id are the same request.
 
-    A job that `waits_for` another is not begun before that one has ended.
+    A job that `waits_for` another is not begun before that one has ended. Its `traceparent` is that of who asked.
     """
 
     id: str
@@ -65,6 +65,7 @@ class NewJob:
     owner: str = ""
     priority: int = 0
     waits_for: str | None = None
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,7 @@ class Job:
     created_at: float
     due_at: float = 0.0
     waits_for: str | None = None
+    traceparent: str | None = None
     crashes: int = 0
     stage: str = ""
     progress: float = 0.0
@@ -110,7 +112,8 @@ class Job:
 class Change:
     """One entry for the log, and what changes about the job with it, in the same transaction.
 
-    `progress` (0 to 1) never goes back: the store keeps the larger. `checkpoint` is merged into the job's.
+    `progress` (0 to 1) never goes back: the store keeps the larger, until an ended job is retried from where it says.
+    `checkpoint` is merged into the job's. A job that is retried keeps its `result` until it has another.
     """
 
     type: str

@@ -49,7 +49,12 @@ class Lane:
         """
         with self._lock:
             if self._inside >= self.threads + self.queue_limit:
-                raise EngineBusy(f"{self.waiting} calls wait already", retry_after_s=2, limit=self.queue_limit)
+                raise EngineBusy(
+                    f"{self.waiting} calls wait already",
+                    retry_after_s=2,
+                    queue_length=self.waiting,
+                    limit=self.queue_limit,
+                )
             self._inside += 1
         try:
             future = self._pool.submit(copy_context().run, self._timed, call)  # so that its log lines know the request
@@ -71,7 +76,8 @@ class Lane:
                 raise
             if self._closed:
                 raise EngineUnavailable(f"{self.name} is closed") from None
-            raise EngineUnavailable(f"{self.name}: not its turn within {queue_s:g} s", retry_after_s=2) from None
+            detail = f"{self.name}: not its turn within {queue_s:g} s"
+            raise EngineUnavailable(detail, retry_after_s=2, queue_length=self.waiting) from None
         finally:
             if giving_up is not None:
                 giving_up.cancel()

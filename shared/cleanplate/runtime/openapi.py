@@ -17,6 +17,9 @@ EXAMPLE_PNG = (
 
 EXAMPLE_REGION = {"x": 12, "y": 10, "width": 39, "height": 11}
 
+NOT_ITS_OWN = {"tracing": False, "metrics": False, "logs": False}
+"""FastAPI's own telemetry has paths in its spans, and a path may hold a key; see `traces`."""
+
 PROBLEM_SCHEMA: dict[str, Any] = {
     "type": "object",
     "title": "Problem",
@@ -44,7 +47,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 
 def described(**about: Any) -> FastAPI:
     """Return an application whose routes may end in a problem, and whose /docs needs no public address."""
-    app = FastAPIOffline(**about)
+    app = FastAPIOffline(**about, telemetry=NOT_ITS_OWN)
     plain = app.openapi
 
     def openapi() -> dict[str, Any]:

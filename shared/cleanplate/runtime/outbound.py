@@ -17,6 +17,7 @@ from yarl import URL
 
 from cleanplate import __version__
 from cleanplate.contract.problems import Invalid, TimedOut, TooLarge, UpstreamFailed
+from cleanplate.runtime import traces
 from cleanplate.runtime.addresses import AddressFilter
 from cleanplate.runtime.signatures import HEADER, sign, verify
 
@@ -97,7 +98,7 @@ class Outbound:
             TimedOut: it took too long.
             UpstreamFailed: no connection, or an answer other than success.
         """
-        with _failures_reported(field):
+        with traces.span("fetch input", kind="client"), _failures_reported(field):
             async with asyncio.timeout(timeout_s), self._session(field) as session:
                 hop = _parsed(url, field)
                 for _ in range(REDIRECTS + 1):
@@ -135,7 +136,7 @@ class Outbound:
             TimedOut: no answer in time.
             UpstreamFailed: no connection.
         """
-        with _failures_reported(field):
+        with traces.span("post callback", kind="client"), _failures_reported(field):
             async with asyncio.timeout(timeout_s), self._session(field) as session:
                 target = _parsed(url, field)
                 self._check_literal(target, field)

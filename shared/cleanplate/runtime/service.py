@@ -22,7 +22,9 @@ from cleanplate.runtime.dispatch.local import LocalDispatcher
 from cleanplate.runtime.files import JobFiles
 from cleanplate.runtime.outbound import Outbound
 from cleanplate.runtime.settings import JobSettings, ServiceSettings
+from cleanplate.runtime.store.migrations import StoreTooNew
 from cleanplate.runtime.store.sql import SqlStore
+from cleanplate.runtime.traces import Recorder
 
 log = logging.getLogger(__name__)
 
@@ -34,14 +36,26 @@ WORKER = "worker"
 
 def open_board(kind: str, settings: JobSettings) -> Board:
     """Return the service's job board on the store and files of its settings. Blocking."""
-    with _packages_of_scale():
+    with _packages_of("scale"):
         wakeups = Wakeups()
         if settings.wake_url:
             from cleanplate.runtime.shared_wakeups import SharedWakeups
 
             wakeups = SharedWakeups(settings.wake_url, kind)
-        store, files = SqlStore(settings.store()), JobFiles(settings.files())
+        try:
+            store, files = SqlStore(settings.store()), JobFiles(settings.files())
+        except StoreTooNew as error:
+            sys.exit(f"cleanplate: {error}")
     return Board(kind, store, files, queue_limit=settings.queue_limit, wakeups=wakeups)
+
+
+def open_recorder(name: str, settings: ServiceSettings) -> Recorder | None:
+    """Return what the service's spans are told to: the collector of its settings, or nothing."""
+    if not settings.otlp_endpoint:
+        return None
+    with _packages_of("traces"):
+        from cleanplate.runtime.collector import Collector
+    return Collector(name, settings.otlp_endpoint, settings.trace_ratio)
 
 
 def dispatcher(
@@ -51,7 +65,7 @@ def dispatcher(
     limits: dict[str, Any] = {"slots": settings.slots, "lease_s": settings.lease_s, "limit_s": limit_s}
     if not settings.broker_url:
         return LocalDispatcher(board, handler, **limits)
-    with _packages_of_scale():
+    with _packages_of("scale"):
         from cleanplate.runtime.dispatch.broker import Broker
         from cleanplate.runtime.dispatch.sender import Sender
         from cleanplate.runtime.dispatch.worker import Worker
@@ -74,12 +88,12 @@ def is_worker(arguments: Sequence[str], settings: JobSettings) -> bool:
 
 
 @contextmanager
-def _packages_of_scale() -> Iterator[None]:
+def _packages_of(lock: str) -> Iterator[None]:
     """End the process with a message when what a setting needs is not installed."""
     try:
         yield
     except ImportError as error:
-        sys.exit(f"cleanplate: {error}; install shared/scale.lock beside the service's packages")
+        sys.exit(f"cleanplate: {error}; install shared/{lock}.lock beside the service's packages")
 
 
 @asynccontextmanager

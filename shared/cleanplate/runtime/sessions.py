@@ -25,8 +25,9 @@ from cleanplate.runtime.links import Links
 
 MAX_AGE_S = 86_400
 BURST, EVERY_S = 5, 12.0
-ALL_BURST, ALL_EVERY_S = 30, 2.0
-NETWORK_BITS = 64  # of an IPv6 address; the rest is the client's own choice
+ALL_BURST, ALL_EVERY_S = 100, 0.5
+REMEMBERED = 1000
+NETWORK_BITS = 48  # of an IPv6 address; the rest is at most one site's own choice
 SIGNED_IN = b"signed-in"
 
 
@@ -121,26 +122,32 @@ class Sessions:
 
 
 class Brake:
-    """Lets a few attempts through at once, and then one now and then: for each name, and for all together.
+    """Lets a few attempts of each name through at once, and then one now and then.
 
-    It remembers only names that have not all of their attempts back, which are as few as the attempts of all together
-    in that time. Who is out of attempts waits seconds, not longer: behind one proxy there may be many.
+    While all together are over a limit of their own, each name has one attempt at once instead of a few; so nobody
+    keeps another from the first. Who is out of attempts waits seconds, not longer: behind one proxy there may be many.
+    Names that have all of their attempts back are forgotten.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic):
         self._clock = clock
         self._full: dict[str, float] = {}  # when a name has all of its attempts back
         self._all_full = clock()
+        self._tidy_at = REMEMBERED
 
     def take(self, name: str) -> None:
         """Take one attempt. Raises TooManyAttempts."""
         now = self._clock()
-        self._full = {known: full for known, full in self._full.items() if full > now}
-        own, of_all = self._full.get(name, now), max(self._all_full, now)
-        wait_s = max(own - now - (BURST - 1) * EVERY_S, of_all - now - (ALL_BURST - 1) * ALL_EVERY_S)
+        own, of_all = max(self._full.get(name, now), now), max(self._all_full, now)
+        burst = BURST if of_all - now <= (ALL_BURST - 1) * ALL_EVERY_S else 1
+        wait_s = own - now - (burst - 1) * EVERY_S
         if wait_s > 0:
             raise TooManyAttempts(retry_after_s=math.ceil(wait_s))
-        self._full[name], self._all_full = own + EVERY_S, of_all + ALL_EVERY_S
+        self._full[name] = own + EVERY_S
+        self._all_full = min(of_all + ALL_EVERY_S, now + ALL_BURST * ALL_EVERY_S)
+        if len(self._full) >= self._tidy_at:
+            self._full = {known: full for known, full in self._full.items() if full > now}
+            self._tidy_at = max(REMEMBERED, 2 * len(self._full))
 
     def give_back(self, name: str) -> None:
         """Give back the attempt that was taken just before."""

@@ -7,7 +7,8 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -15,6 +16,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from cleanplate.runtime.access import Keys, is_loopback, parsed
 from cleanplate.runtime.images import PictureLimits
 from cleanplate.runtime.web import invalid
+
+if TYPE_CHECKING:  # see `access`
+    from cleanplate.runtime.sessions import Sessions
 
 S = TypeVar("S", bound="ServiceSettings")
 
@@ -30,6 +34,12 @@ def _listed(text: str) -> list[str]:
 def _with_known_scopes(keys: SecretStr) -> SecretStr:
     parsed(_listed(keys.get_secret_value()))
     return keys
+
+
+def _web_address(url: str) -> str:
+    if url and not url.startswith(("http://", "https://")):
+        raise ValueError("must begin with http:// or https://")
+    return url
 
 
 class ServiceSettings(BaseSettings):
@@ -51,8 +61,20 @@ class ServiceSettings(BaseSettings):
     origins: str = Field(
         "", description="Origins whose web pages may call while no key is needed, separated by commas; *: all."
     )
+    hosts: str = Field(
+        "",
+        description="Host names by which it may be called while no key is needed, separated by commas, beside those"
+        " without a dot, addresses, and that of PUBLIC_URL; *: all.",
+    )
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], NoDecode, BeforeValidator(_upper)] = Field(
         "INFO", description="DEBUG, INFO, WARNING or ERROR.", validation_alias=AliasChoices("LOG_LEVEL")
+    )
+    otlp_endpoint: Annotated[str, AfterValidator(_web_address)] = Field(
+        "",
+        description="Collector of OpenTelemetry's that is told of traces: http://HOST:4318; empty: nobody is told.",
+    )
+    trace_ratio: float = Field(
+        1.0, ge=0, le=1, description="Share of the traces that begin here and are told of; others' callers decide it."
     )
     body_timeout_s: float = Field(60.0, gt=0, description="Longest time to receive a request's body.")
     client_timeout_s: float = Field(
@@ -91,9 +113,13 @@ class ServiceSettings(BaseSettings):
         """Return the origins whose web pages may call while no key is needed."""
         return _listed(self.origins)
 
-    def access(self) -> Keys:
-        """Return who may call."""
-        return Keys(self.keys(), self.page_origins())
+    def host_names(self) -> list[str]:
+        """Return the names by which the service may be called while no key is needed."""
+        return _listed(self.hosts)
+
+    def access(self, sessions: Sessions | None = None) -> Keys:
+        """Return who may call, by a key or by signing in."""
+        return Keys(self.keys(), self.page_origins(), sessions, self.host_names())
 
     @classmethod
     def names(cls) -> Iterator[tuple[str, str, str]]:
@@ -139,6 +165,9 @@ class JobSettings(ServiceSettings):
     trusted_proxies: str = Field("", description="Proxies whose X-Forwarded-* headers count: addresses or networks.")
     callback_secret: SecretStr = Field(SecretStr(""), description="Key that callbacks are signed with.")
     callback_tries: int = Field(8, ge=1, le=20, description="Attempts to deliver a callback.")
+
+    def host_names(self) -> list[str]:
+        return [*super().host_names(), urlsplit(self.public_url).hostname or ""]
 
     def proxies(self) -> list[str]:
         """Return the trusted proxies."""

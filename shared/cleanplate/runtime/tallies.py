@@ -17,10 +17,11 @@ from cleanplate.contract.messages import Event
 from cleanplate.contract.problems import Problem
 from cleanplate.runtime.board import POLL_S, Board
 from cleanplate.runtime.jobs import FINAL
-from cleanplate.runtime.store.sql import LEASE_EXPIRED
+from cleanplate.runtime.store.rows import LEASE_EXPIRED
 
 log = logging.getLogger(__name__)
 
+PAUSE_S = 0.5
 SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
 _ENDS = frozenset(state.value for state in FINAL)
 
@@ -59,7 +60,7 @@ class Tallies:
             try:
                 if after is None:
                     after = await board.call(board.store.last_position)
-                async for event in board.follow_all(None, after):
+                async for event in board.follow_all(None, after, pause_s=PAUSE_S):
                     after = event.position
                     self.add(board.kind, event)
             except Problem as problem:  # the store is away

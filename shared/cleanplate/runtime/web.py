@@ -8,8 +8,8 @@ import logging
 import re
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from types import MappingProxyType
 from typing import Any
 
@@ -24,10 +24,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cleanplate.contract import problems
 from cleanplate.contract.problems import Invalid, Problem, TooLarge
-from cleanplate.runtime import logs
+from cleanplate.runtime import logs, traces
 from cleanplate.runtime.access import Keys
 from cleanplate.runtime.metrics import Metrics
 from cleanplate.runtime.openapi import PROBE, PROBLEMS, described
+from cleanplate.runtime.traces import ERROR, Recorder
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ Shape = Callable[[Request, Problem], Response]
 
 _SAFE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,100}")
 _TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_PROBES = frozenset({"/livez", "/readyz", "/metrics"})  # asked every few seconds, for years
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})  # a client may invent others
 _BY_STATUS: dict[int, type[Problem]] = {
     cls.status: cls for cls in (problems.Malformed, problems.Unauthorized, problems.NotFound, TooLarge)
@@ -56,6 +58,7 @@ def create_app(
     running: Callable[[], Any],
     shapes: Mapping[str, Shape] = MappingProxyType({}),
     metrics_shown: bool = True,
+    recorder: Recorder | None = None,
 ) -> FastAPI:
     """Return an application with probes, metrics, problems and limits; the caller adds its routers.
 
@@ -69,11 +72,12 @@ def create_app(
         running: gives an async context manager that is open while the service runs.
         shapes: how problems are told below these paths, for older wires; elsewhere as RFC 9457.
         metrics_shown: whether /metrics is there.
+        recorder: is told of spans, and closed in the end; None: nobody is.
     """
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with running(), metrics.counting():
+        async with traces.told_to(recorder), running(), metrics.counting():
             yield
 
     app = described(title=title, version=version, lifespan=lifespan, responses=PROBLEMS)
@@ -85,7 +89,7 @@ def create_app(
     app.add_exception_handler(ValidationError, _answer_problem)
     app.add_exception_handler(HTTPException, _answer_problem)
     app.add_exception_handler(ClientDisconnect, _answer_nobody)
-    app.add_middleware(_Context, metrics=metrics, limit_bytes=limit_bytes)
+    app.add_middleware(_Context, metrics=metrics, limit_bytes=limit_bytes, recorder=recorder)
     _add_probes(app, checks)
     if metrics_shown:
         _add_metrics(app, metrics, checks)
@@ -195,10 +199,11 @@ def _add_metrics(app: FastAPI, metrics: Metrics, checks: Mapping[str, Check]) ->
 class _Context:
     """Gives each request an id, counts and times it, and stops reading a body that is over the limit."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, limit_bytes: int):
+    def __init__(self, app: ASGIApp, metrics: Metrics, limit_bytes: int, recorder: Recorder | None):
         self._app = app
         self._metrics = metrics
         self._limit_bytes = limit_bytes
+        self._recorder = recorder
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -207,15 +212,27 @@ class _Context:
         headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
         given = headers.get("x-request-id", "")
         logs.request_id.set(given if _SAFE_REQUEST_ID.fullmatch(given) else uuid.uuid4().hex)
-        trace = headers.get("traceparent", "")
-        logs.traceparent.set(trace if _TRACEPARENT.fullmatch(trace) else _new_traceparent())
+        recorder = None if scope["path"] in _PROBES else self._recorder
+        traces.use(recorder)
+        given = headers.get("traceparent", "")
+        fresh = "" if recorder else _new_traceparent()  # a span that begins a trace makes its ids itself
+        logs.traceparent.set(given if _TRACEPARENT.fullmatch(given) else fresh)
         if scope["type"] == "websocket":
-            with self._metrics.sockets.track_inprogress():
+            with self._metrics.sockets.track_inprogress(), _spanned(scope, "GET"):
                 await self._app(scope, receive, send)
         else:
             await self._http(scope, self._limited(headers, receive), send)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        with _spanned(scope, method) as span:
+            status = await self._answered(scope, receive, send, method)
+            span.attributes["http.response.status_code"] = status
+            if status >= 500:
+                span.attributes[ERROR] = str(status)
+
+    async def _answered(self, scope: Scope, receive: Receive, send: Send, method: str) -> int:
+        """Have the request answered; return the status."""
         started, status, begun = time.perf_counter(), 500, False
 
         async def send_marked(message: Message) -> None:
@@ -233,11 +250,11 @@ class _Context:
                 await answer(problems.Internal())(scope, receive, send_marked)
         finally:
             took = time.perf_counter() - started
-            route = getattr(scope.get("route"), "path", "unknown")
-            method = scope["method"] if scope["method"] in _METHODS else "other"
+            route = _route(scope)
             self._metrics.requests.labels(method, route, status).inc()
             self._metrics.seconds.labels(method, route).observe(took)
             log.info("%s %s %d", scope["method"], route, status, extra={"seconds": round(took, 4)})
+        return status
 
     def _limited(self, headers: Mapping[str, str], receive: Receive) -> Receive:
         announced, seen = headers.get("content-length", ""), 0
@@ -254,6 +271,22 @@ class _Context:
             return message
 
         return receive_limited
+
+
+@contextmanager
+def _spanned(scope: Scope, method: str) -> Iterator[traces.Span]:
+    """Record a request, by its route's template: its path may hold a key."""
+    with traces.span(method, {"http.request.method": method}, kind="server") as span:
+        try:
+            yield span
+        finally:
+            route = _route(scope)
+            span.name = f"{method} {route}"
+            span.attributes["http.route"] = route
+
+
+def _route(scope: Scope) -> str:
+    return str(getattr(scope.get("route"), "path", "unknown"))
 
 
 def _id_header() -> tuple[bytes, bytes]:

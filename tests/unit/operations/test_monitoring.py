@@ -104,13 +104,16 @@ def test_every_alert_says_how_bad_it_is_and_what_to_look_at(monitoring: Path) ->
         assert alert["annotations"].keys() == {"summary", "description"}
 
 
-def test_the_three_services_are_scraped_at_their_ports(root: Path, monitoring: Path) -> None:
+def test_the_three_services_and_their_workers_are_scraped_at_their_ports(root: Path, monitoring: Path) -> None:
     jobs = yaml.safe_load((monitoring / "prometheus.yml").read_text())["scrape_configs"]
-    found = {job["job_name"]: job["dns_sd_configs"][0] for job in jobs}
-    assert {name: config["port"] for name, config in found.items()} == PORTS
+    found = {job["job_name"]: job["dns_sd_configs"] for job in jobs}
+    assert found.keys() == PORTS.keys()
     services = yaml.safe_load((root / "compose" / "compose.yaml").read_text())["services"]
-    for name, config in found.items():
-        assert config["names"] == [name]
+    scaled = yaml.safe_load((root / "compose" / "scale.yaml").read_text())["services"]
+    for name, configs in found.items():
+        workers = [worker for worker in scaled if worker == name.replace("service", "worker") != name]
+        assert [config["names"] for config in configs] == [[name], *([worker] for worker in workers)]
+        assert {config["port"] for config in configs} == {PORTS[name]}
         assert services[name]["build"]["args"]["PORT"] == str(PORTS[name])
 
 
@@ -118,4 +121,11 @@ def test_the_overlay_mounts_what_is_there(root: Path) -> None:
     services = yaml.safe_load((root / "compose" / "monitoring.yaml").read_text())["services"]
     mounted = [volume.split(":")[0] for service in services.values() for volume in service["volumes"]]
     assert all((root / "compose" / folder).is_dir() for folder in mounted if folder.startswith("./"))
-    assert all(port.startswith("127.0.0.1:") for service in services.values() for port in service["ports"])
+    assert all(port.startswith("127.0.0.1:") for service in services.values() for port in service.get("ports", ()))
+
+
+def test_grafana_looks_for_traces_where_tempo_has_them(monitoring: Path) -> None:
+    port = yaml.safe_load((monitoring / "tempo.yml").read_text())["server"]["http_listen_port"]
+    provisioned = monitoring / "grafana" / "provisioning" / "datasources" / "tempo.yml"
+    [source] = yaml.safe_load(provisioned.read_text())["datasources"]
+    assert source["url"] == f"http://tempo:{port}"

@@ -71,7 +71,16 @@ def test_what_only_this_machine_can_reach(host: str, loopback: bool) -> None:
     ],
 )
 def test_without_keys_own_pages_and_friends_may_call(origin: str | None, host: str) -> None:
-    Keys([], ["https://friend.example/"]).check_origin(origin, host)
+    Keys([], ["https://friend.example/"], hosts=["own.example"]).check_origin(origin, host)
+
+
+@pytest.mark.parametrize("origin", [None, "http://rebound.example:8000"])
+def test_without_keys_a_page_cannot_make_its_own_domain_this_service(origin: str | None) -> None:
+    host = "rebound.example:8000"
+    with pytest.raises(Forbidden, match="HOSTS"):
+        Keys([]).check_origin(origin, host)
+    Keys([], hosts=["Rebound.example"]).check_origin(origin, host)
+    Keys(["key"]).check_origin(origin, host)
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "", "http://127.0.0.1:9000"])

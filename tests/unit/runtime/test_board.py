@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
+import threading
 import time
-from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -99,6 +99,37 @@ async def test_the_log_of_all_jobs_shows_the_owners_only(board: Jobs) -> None:
     assert seen == ["a", "c"]
 
 
+async def test_what_is_logged_in_a_pause_comes_with_one_look(board: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    over, looks, look = asyncio.Event(), list[Any](), board.store.events_of_all
+
+    def counted(*asked: Any) -> list[Event]:
+        looks.append(asked)
+        return look(*asked)
+
+    monkeypatch.setattr(asyncio, "sleep", lambda _: over.wait())
+    monkeypatch.setattr(board.store, "events_of_all", counted)
+    events = board.follow_all(None, 0, pause_s=1.0)
+    await board.add("a")
+    assert (await anext(events)).job_id == "a"
+    following = asyncio.ensure_future(anext(events))
+    for job_id in ("b", "c"):
+        await board.add(job_id)
+    over.set()
+    assert [(await following).job_id, (await anext(events)).job_id] == ["b", "c"]
+    assert len(looks) == 2
+    await events.aclose()  # type: ignore[attr-defined]
+
+
+async def test_who_runs_jobs_does_not_stand_in_line_with_clients(board: Jobs) -> None:
+    over = threading.Event()
+    waiting = [asyncio.create_task(board.call(over.wait, 10)) for _ in range(20)]
+    await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        assert await board.call_for_work(board.store.claimable, "test", 10) == []
+    over.set()
+    assert all(await asyncio.gather(*waiting))
+
+
 async def test_another_owners_job_is_not_there(board: Jobs) -> None:
     await board.add(owner="me")
     assert (await board.get("a", "me")).owner == "me"
@@ -171,20 +202,6 @@ async def test_the_oldest_go_until_the_files_fit_and_each_is_measured_once(
     assert (await board.get("job2")).files_bytes == 5
     assert (await board.get("job3")).state is State.QUEUED  # it counts for nothing, and stays
     assert await board.sweep(0, limit_bytes=1) == 1
-
-
-async def test_a_store_of_an_older_version_gets_the_column(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/jobs.db"
-    store = SqlStore(url)
-    store.submit(NewJob("a", "test", {}, "d"), 10)
-    store.record("a", Change("cancelled", state=State.CANCELLED))
-    store.close()
-    with closing(sqlite3.connect(tmp_path / "jobs.db")) as connection:
-        connection.execute("ALTER TABLE jobs DROP COLUMN files_bytes")
-    for _ in range(2):
-        store = SqlStore(url)
-        assert store.unmeasured(10) == [("a", 2)]
-        store.close()
 
 
 async def test_an_admin_sees_everybodys_jobs(board: Jobs) -> None:

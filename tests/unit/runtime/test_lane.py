@@ -82,7 +82,7 @@ async def test_more_than_may_wait_are_refused(lane: Lane, gate: Gate) -> None:
     assert lane.waiting == 2
     with pytest.raises(EngineBusy) as refused:
         await lane.run(lambda: "refused")
-    assert (refused.value.extra, refused.value.retry_after_s) == ({"limit": 2}, 2)
+    assert (refused.value.extra, refused.value.retry_after_s) == ({"queue_length": 2, "limit": 2}, 2)
     gate.may_end.set()
     assert await asyncio.gather(running, *waiting) == ["done", "next", "next"]
     assert lane.waiting == 0

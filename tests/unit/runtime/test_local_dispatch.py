@@ -59,6 +59,17 @@ async def test_as_many_run_at_once_as_there_are_slots(board: Jobs) -> None:
     assert most == 2
 
 
+async def test_the_lease_of_a_job_that_has_ended_itself_is_not_renewed(
+    board: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renewed: list[Any] = []
+    monkeypatch.setattr(board.store, "renew", lambda *asked: renewed.append(asked))
+    await board.add()
+    async with working(board, succeed):
+        await ended(board)
+    assert renewed == []
+
+
 async def test_a_job_claimed_while_the_service_stops_is_given_back(
     board: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,7 +12,9 @@ import sqlalchemy as sa
 
 from cleanplate.contract.problems import NotFound, StorageFull, StoreBusy
 from cleanplate.runtime.jobs import NewJob
-from cleanplate.runtime.store import sql
+from cleanplate.runtime.service import open_board
+from cleanplate.runtime.settings import JobSettings
+from cleanplate.runtime.store import sqlite
 from cleanplate.runtime.store.sql import SqlStore
 
 
@@ -34,7 +36,7 @@ def test_a_database_that_cannot_grow_is_a_full_store_and_keeps_what_it_has(tmp_p
 
 
 def test_a_database_that_stays_locked_is_a_busy_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sql, "BUSY_TIMEOUT_MS", 10)
+    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_MS", 10)
     store = SqlStore(f"sqlite:///{tmp_path}/jobs.db")
     with closing(sqlite3.connect(tmp_path / "jobs.db", isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
@@ -43,3 +45,11 @@ def test_a_database_that_stays_locked_is_a_busy_store(tmp_path: Path, monkeypatc
         assert busy.value.retry_after_s
     store.submit(NewJob("a", "test", {}, "digest"), 10)
     store.close()
+
+
+def test_a_service_whose_store_a_newer_program_left_ends_with_what_is_wrong(tmp_path: Path) -> None:
+    SqlStore(f"sqlite:///{tmp_path}/jobs.db").close()
+    with closing(sqlite3.connect(tmp_path / "jobs.db")) as connection, connection:
+        connection.execute("UPDATE schema_version SET version = 99")
+    with pytest.raises(SystemExit, match="cleanplate: the job store has version 99"):
+        open_board("test", JobSettings(data=str(tmp_path)))

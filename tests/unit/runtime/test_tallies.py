@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from cleanplate.contract.messages import Event
 from cleanplate.contract.problems import EngineUnavailable, Invalid
+from cleanplate.runtime import tallies
 from cleanplate.runtime.tallies import Tallies
 from tests.unit.runtime.conftest import Jobs, until
 
@@ -80,11 +81,12 @@ def test_a_job_that_was_begun_before_the_counting_is_not_timed(log: Log) -> None
     assert log.value("job_events_total", type="succeeded") == 1
 
 
-async def test_the_log_of_a_board_is_followed(board: Jobs) -> None:
+async def test_the_log_of_a_board_is_followed(board: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tallies, "PAUSE_S", 0)
     await board.add("before")
     registry = CollectorRegistry()
     following = asyncio.create_task(Tallies(registry).follow(board))
-    await until(lambda: board.wakeups.is_heard(""))
+    await until(lambda: board.wakeups.is_heard(board.log_topic))
     await board.add("after")
     counted = {"kind": "test", "type": "queued"}
     await until(lambda: registry.get_sample_value("job_events_total", counted) == 1)

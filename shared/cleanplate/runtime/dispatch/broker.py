@@ -10,7 +10,6 @@ LEVELS = 10
 SETTINGS = {
     "task_acks_late": True,
     "task_ignore_result": True,
-    "worker_prefetch_multiplier": 1,
     "worker_enable_remote_control": False,
     "broker_connection_retry_on_startup": True,
     "broker_connection_max_retries": None,
@@ -32,8 +31,13 @@ class Broker:
         urgency = {"x-max-priority": LEVELS - 1}  # for RabbitMQ
         queue = Queue(f"cleanplate.{kind}", queue_arguments=urgency)  # type: ignore[no-untyped-call]
         self.app = Celery("cleanplate", broker=url, set_as_current=False, autofinalize=True)
-        self.app.conf.update(SETTINGS, task_queues=[queue], task_default_queue=queue.name)
         self._lowest_first = not url.startswith("redis")
+        # A message whose acknowledgement Redis did not hear counts as taken for ever: with a limit of one, a worker
+        # would take no other. It has one at a time anyway; RabbitMQ would send it all there are.
+        limit = 1 if self._lowest_first else 0
+        self.app.conf.update(
+            SETTINGS, task_queues=[queue], task_default_queue=queue.name, worker_prefetch_multiplier=limit
+        )
 
     def send(self, job_id: str, priority: int) -> None:
         """Say that a job waits.

@@ -9,10 +9,12 @@ import socket
 from contextlib import suppress
 
 from cleanplate.contract.problems import Internal, Problem, StorageFull, StoreBusy, TimedOut
+from cleanplate.runtime import logs, traces
 from cleanplate.runtime.board import Board
 from cleanplate.runtime.dispatch import Handler
 from cleanplate.runtime.jobs import SUSPECT, Job, LeaseLost, State
 from cleanplate.runtime.run import Run
+from cleanplate.runtime.traces import ERROR
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +76,7 @@ class LocalDispatcher:
     def _leave(self, task: asyncio.Task[None]) -> None:
         del self._runs[task]
         self._free.release()
-        self._board.wakeups.notify(f"queue:{self._board.kind}")  # a job that has to be alone may wait for this end
+        self._board.wakeups.wake(f"queue:{self._board.kind}")  # here a job may wait that has to be alone
 
     async def _next(self) -> Job | None:
         """Claim the next job, if there is one and the store answers."""
@@ -91,7 +93,9 @@ class LocalDispatcher:
         """Claim a job. Its thread cannot be stopped, so what it takes while the service stops is given back."""
         board, alone = self._board, not self._runs
         claim = asyncio.ensure_future(
-            board.call(board.store.claim, [board.kind], self._worker, self._lease_s, CRASH_LIMIT, alone=alone, **which)
+            board.call_for_work(
+                board.store.claim, [board.kind], self._worker, self._lease_s, CRASH_LIMIT, alone=alone, **which
+            )
         )
         try:
             return await asyncio.shield(claim)
@@ -102,6 +106,18 @@ class LocalDispatcher:
             raise
 
     async def _run(self, run: Run) -> None:
+        """Carry out an attempt, in the trace of the job's submit."""
+        job = run.job
+        logs.traceparent.set(job.traceparent or "")
+        with traces.span(f"job {job.kind}", {"job.id": job.id, "job.attempt": job.attempt}, kind="consumer") as span:
+            try:
+                await self._attempt(run)
+            finally:
+                span.attributes["job.state"] = run.job.state.value
+                if run.job.error is not None:
+                    span.attributes[ERROR] = run.job.error["code"]
+
+    async def _attempt(self, run: Run) -> None:
         work = asyncio.create_task(self._handle(run))
         lease = asyncio.create_task(self._keep_lease(run, work))
         try:
@@ -153,8 +169,10 @@ class LocalDispatcher:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(self._lease_s / 3):
                         await ended.wait()
+                if run.job.final:  # by its own work, which is about to return
+                    return
                 try:
-                    await self._board.call(self._board.store.renew, run.job.id, run.job.attempt, self._lease_s)
+                    await self._board.call_for_work(self._board.store.renew, run.job.id, run.job.attempt, self._lease_s)
                 except LeaseLost:
                     work.cancel()
                     return

@@ -57,7 +57,7 @@ class Sender:
                 await self._board.wait(wakeup)
 
     async def _send_waiting(self) -> None:
-        waiting = await self._board.call(self._board.store.claimable, self._board.kind, AT_ONCE)
+        waiting = await self._board.call_for_work(self._board.store.claimable, self._board.kind, AT_ONCE)
         self._sent = {(job_id, seq): self._sent.get((job_id, seq), (0.0, self._lease_s)) for job_id, seq, _ in waiting}
         for job_id, seq, priority in waiting:
             due_at, pause_s = self._sent[job_id, seq]

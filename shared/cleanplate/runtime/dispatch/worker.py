@@ -9,6 +9,8 @@ import signal
 import threading
 from concurrent.futures import CancelledError
 from contextlib import suppress
+from contextvars import copy_context
+from functools import partial
 
 from celery.worker import state
 
@@ -55,7 +57,8 @@ class Worker(LocalDispatcher):
                 asyncio.run_coroutine_threadsafe(self._take(job_id), loop).result()
 
         self._broker.app.task(take, name=TASK, shared=False)
-        self._thread = threading.Thread(target=self._consume, name=f"takes-{self._board.kind}")
+        consume = partial(copy_context().run, self._consume)  # spans of its jobs are told to whom this task's are
+        self._thread = threading.Thread(target=consume, name=f"takes-{self._board.kind}")
         self._thread.start()
 
     async def stop(self) -> None:

@@ -13,6 +13,7 @@ from PIL import ImageFile
 
 from cleanplate.contract.problems import Invalid, Problem, TooLarge
 from cleanplate.runtime.images import exif
+from cleanplate.runtime.images.fax import refuse_lost_rows
 from cleanplate.runtime.images.formats import DAMAGE, bare, damage_reported, opened, sniff
 from cleanplate.runtime.images.pictures import Picture, PictureLimits, Pixels
 from cleanplate.runtime.images.samples import Samples, refuse_unreadable, samples
@@ -69,6 +70,7 @@ def decode(data: bytes, limits: PictureLimits, *, field: str = "image", frame: i
         image, header = _checked(data, limits, frame)
         with damage_reported():
             image, found = _loaded(image, header.format, data, frame)
+            refuse_lost_rows(image)
             text = _text(image)
     except Problem as problem:
         problem.field = field

@@ -90,6 +90,14 @@ class JobStore(Protocol):
     def events(self, job_id: str, after: int, limit: int) -> list[Event]:
         """Return the job's events with a `seq` over `after`, in order."""
 
+    def look(self, job_id: str, after: int, limit: int) -> tuple[list[Event], bool]:
+        """Return what `events` does, and whether that is the end: the job has ended, and they go up to its newest.
+
+        Raises:
+            NotFound: there is no such job.
+            Expired: it was here, and is past its retention.
+        """
+
     def events_of_all(self, kind: str, owner: str | None, after: int, limit: int) -> list[Event]:
         """Return events of all jobs of the kind with a `position` over `after`, in order."""
 

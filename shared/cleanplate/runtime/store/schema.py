@@ -1,4 +1,7 @@
-"""The tables: jobs, their events, the ids of jobs that were removed, and how far readers have read."""
+"""The tables: jobs, their events, the ids of jobs that were removed, and how far readers have read.
+
+What changes here needs a step in `migrations` that changes a store that is there in the same way.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,7 @@ jobs = sa.Table(
     sa.Column("created_at", sa.Float, nullable=False),
     sa.Column("due_at", sa.Float, nullable=False),
     sa.Column("waits_for", sa.String(100)),
+    sa.Column("traceparent", sa.String(55)),
     sa.Column("stage", sa.String(40), nullable=False),
     sa.Column("progress", sa.Float, nullable=False),
     sa.Column("detail", sa.JSON, nullable=False),
@@ -34,7 +38,8 @@ jobs = sa.Table(
     sa.Column("started_at", sa.Float),
     sa.Column("finished_at", sa.Float),
     sa.Column("files_bytes", sa.BigInteger),
-    sa.Index("jobs_to_claim", "kind", "state", "priority", "created_at"),
+    sa.Index("jobs_by_state", "kind", "state", "created_at", "id"),
+    sa.Index("jobs_by_owner", "kind", "owner", "created_at", "id"),
     sa.Index("jobs_by_age", "kind", "created_at", "id"),
     sa.Index("jobs_to_forget", "finished_at"),
 )
@@ -51,6 +56,8 @@ events = sa.Table(
     sa.Column("at", sa.Float, nullable=False),
     sa.Column("data", sa.JSON, nullable=False),
     sa.UniqueConstraint("job_id", "seq"),
+    sa.Index("events_by_kind", "kind", "position"),
+    sa.Index("events_by_owner", "kind", "owner", "position"),
     sqlite_autoincrement=True,
 )
 
@@ -68,3 +75,5 @@ cursors = sa.Table(
     sa.Column("position", Position, nullable=False),
     sa.Column("at", sa.Float, nullable=False),
 )
+
+schema_version = sa.Table("schema_version", metadata, sa.Column("version", sa.Integer, nullable=False))
