@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -24,7 +24,9 @@ from cleanplate.runtime.web import create_app
 from ocr_service.document_routes import DocumentRoutes
 from ocr_service.engines import load
 from ocr_service.gauges import EngineGauges
+from ocr_service.headroom import Headroom
 from ocr_service.kept import KIND
+from ocr_service.machine import Memory, system_memory
 from ocr_service.parts import Parts
 from ocr_service.readers import Loader, Readers
 from ocr_service.routes import Routes
@@ -41,7 +43,13 @@ from ocr_service.wires.qianxia.shape import answer as answer_qianxia
 log = logging.getLogger(__name__)
 
 
-def make_app(settings: OcrSettings, loader: Loader = load, *, worker: bool = False) -> FastAPI:
+def make_app(
+    settings: OcrSettings,
+    loader: Loader = load,
+    *,
+    worker: bool = False,
+    memory: Callable[[], Memory | None] = system_memory,
+) -> FastAPI:
     """Return the application, its engines loaded by `loader`. Blocking: opens the job store."""
     if settings.app_force_cpu:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # read by torch when it is imported
@@ -53,6 +61,7 @@ def make_app(settings: OcrSettings, loader: Loader = load, *, worker: bool = Fal
         cache=settings.data / "weights",
         options=settings.engine_options(),
         gpu_min_free_gb=settings.gpu_min_free_gb,
+        call_limit_s=max(settings.request_timeout_s, settings.page_timeout_s),
         loader=loader,
     )
     board = service.open_board(KIND, settings)
@@ -65,6 +74,7 @@ def make_app(settings: OcrSettings, loader: Loader = load, *, worker: bool = Fal
         links=Links(settings.public_url, settings.proxies()),
         rendering=Lane("render", settings.slots, settings.slots),
         sheets=Lane("render-at-once", settings.lane_count(), settings.waiting),
+        headroom=Headroom(settings.memory_reserve_mb, memory),
     )
     dsocr = DsocrWire(parts)
     metrics = Metrics("ocr-service")
@@ -84,6 +94,7 @@ def make_app(settings: OcrSettings, loader: Loader = load, *, worker: bool = Fal
         | dict.fromkeys(qianxia.PATHS, answer_qianxia)
         | dict.fromkeys(DSOCR_PATHS, answer_dsocr),
         metrics_shown=settings.app_metrics_enabled,
+        recorder=service.open_recorder("ocr-service", settings),
     )
     app.include_router(Routes(parts).router)
     app.include_router(DocumentRoutes(parts).router)
@@ -102,10 +113,10 @@ async def _running(parts: Parts, dsocr: DsocrWire, worker: bool) -> AsyncIterato
     async def tell(job: Job) -> dict[str, Any]:
         return job_view(job, parts.links.fixed, parts.links.fixed)
 
-    transcriber = Transcriber(parts.readers, parts.rendering, settings.page_limits())
+    transcriber = Transcriber(parts.readers, parts.rendering, settings.page_limits(), parts.headroom)
     limit_s = settings.task_timeout_s
     dispatcher = service.dispatcher(board, transcriber, settings, worker=worker, limit_s=limit_s)
-    loading = asyncio.create_task(_load(parts.readers, wanted=settings.app_enable_ds_model))
+    loading = asyncio.create_task(_load(parts.readers, wanted=settings.has_model(settings.engine)))
     watching = [asyncio.create_task(end_when_hung(parts.rendering, settings.page_limits().call_s))]
     if settings.idle_unload_s:
         watching.append(asyncio.create_task(parts.readers.watch(settings.idle_unload_s)))

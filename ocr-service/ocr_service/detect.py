@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from cleanplate.contract.geometry import Box, Point, Polygon, area, bounds, clip_polygon
+from cleanplate.contract.geometry import Box, Point, Polygon, area, bounds, clip_polygon, is_convex
 from cleanplate.contract.messages import BoxModel, DetectedRegion, DetectedWord, Detection
 from ocr_service.engines import Line, ReadOptions, RemoteEngine, TextEngine
 from ocr_service.looks import look, look_once
@@ -135,17 +135,27 @@ def _from_top_left(line: Line) -> Polygon:
 
 
 def _angle(line: Line) -> float:
-    """Return the direction in which the line runs, in degrees, clockwise from right, more than -180 and at most 180."""
-    if len(line.polygon) == 4:
-        first, second, _, last = line.polygon
+    """Return the direction in which the line runs, in degrees, clockwise from right, more than -180 and at most 180.
+
+    A bent line runs from the middle of its first edge to that of its last.
+    """
+    polygon, half = line.polygon, len(line.polygon) // 2
+    if len(polygon) == 4:
+        first, second, _, last = polygon
         down = math.dist(first, last) >= _RUNS_DOWN * math.dist(first, second)
         angle = _direction(first, last if down else second)
-    else:
-        corners = zip(line.polygon, (*line.polygon[1:], line.polygon[0]), strict=True)
+    elif is_convex(polygon):  # what an edge of the picture has left of a straight line
+        corners = zip(polygon, (*polygon[1:], polygon[0]), strict=True)
         angle = _direction(*max(corners, key=lambda side: math.dist(*side)))
         angle = (angle + 90) % 180 - 90
+    else:
+        angle = _direction(_between(polygon[0], polygon[-1]), _between(polygon[half - 1], polygon[half]))
     angle += 180 if line.upside_down else 0
     return round(angle - 360 if angle > 180 else angle, 2)
+
+
+def _between(a: Point, b: Point) -> Point:
+    return (a[0] + b[0]) / 2, (a[1] + b[1]) / 2
 
 
 def _direction(a: Point, b: Point) -> float:

@@ -124,6 +124,7 @@ class DocumentRoutes:
 
     async def _submit(self, file: File, params: DocumentParams, owner: str, key: str | None) -> Job:
         check_params(params, self._parts.readers)
+        await self._parts.headroom.check()
         url = params.callback_url
         if url is not None:
             self._parts.outbound.check(str(url), "callback_url")

@@ -12,7 +12,10 @@ from pydantic_settings import NoDecode
 from yarl import URL
 
 from cleanplate.runtime.settings import JobSettings
+from ocr_service.engines import weights
+from ocr_service.engines.model_folders import Runtime
 from ocr_service.engines.needs import DeepSeekOptions, EngineOptions, StructureOptions
+from ocr_service.engines.text_models import TextModels, Tier, default_folder
 from ocr_service.vision.endpoints import Endpoint, ImageFormat
 
 VLLM_EXTRA = (
@@ -42,7 +45,20 @@ def _also(name: str, theirs: str) -> AliasChoices:
 
 
 class EngineSettings(JobSettings):
-    """The settings of the engines `openai`, `deepseek` and `structure`."""
+    """The settings of the engines."""
+
+    models: Path | None = Field(
+        None,
+        description="Folder with models that find and read text, each in a folder of its name; empty: in the user's"
+        " cache, where `cleanplate models fetch` puts them.",
+    )
+    tier: Tier = Field(
+        weights.MODEL,
+        description="The models that find and read text in rapid, paddle and structure; PP-OCRv6_small is embedded.",
+    )
+    paddle_runtime: Runtime = Field(
+        "onnxruntime", description="What runs the models of the engine paddle: onnxruntime or paddle_static."
+    )
 
     openai_url: str = Field(
         "",
@@ -118,7 +134,7 @@ class EngineSettings(JobSettings):
     )
 
     structure_models: Path | None = Field(
-        None, description="Folder with PP-StructureV3's models, each in a folder of its name; nothing is downloaded."
+        None, description="Folder with PP-StructureV3's models, each in a folder of its name; empty: OCR_MODELS."
     )
 
     @field_validator("openai_url", "deepseek_url")
@@ -154,7 +170,14 @@ class EngineSettings(JobSettings):
             prompt=self.openai_prompt,
             extra=json.loads(self.openai_extra),
         )
-        return EngineOptions(openai, self._deepseek(openai), StructureOptions(self.structure_models))
+        folder = self.models or default_folder()
+        return EngineOptions(
+            openai,
+            self._deepseek(openai),
+            StructureOptions(self.structure_models or folder),
+            TextModels(folder, self.tier),
+            self.paddle_runtime,
+        )
 
     def _deepseek(self, openai: Endpoint) -> DeepSeekOptions:
         """Return the options of DeepSeek-OCR; what is not set for its endpoint is as for the other."""

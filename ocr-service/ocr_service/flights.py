@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from cleanplate.contract.messages import Detection
 from cleanplate.contract.problems import EngineBusy, EngineUnavailable, Invalid, TimedOut
+from cleanplate.runtime import traces
 from ocr_service.detect import Reading, detection, in_order
 from ocr_service.engines import Describer, Line, PageText, ReadOptions, RemoteEngine
 
@@ -90,12 +91,18 @@ class Flights:
 
     async def _in_turn(self, call: Callable[[], Awaitable[T]], queue_s: float | None = None) -> T:
         async with self._turn(queue_s):
-            return await call()
+            with traces.span("engine", {"engine": self.engine, "model": self.model}, kind="client"):
+                return await call()
 
     @asynccontextmanager
     async def _turn(self, queue_s: float | None) -> AsyncIterator[None]:
         if self._inside >= self.at_once + self._queue_limit:
-            raise EngineBusy(f"{self.waiting} calls wait already", retry_after_s=2, limit=self._queue_limit)
+            raise EngineBusy(
+                f"{self.waiting} calls wait already",
+                retry_after_s=2,
+                queue_length=self.waiting,
+                limit=self._queue_limit,
+            )
         self._inside += 1
         try:
             await self._free_within(queue_s)
@@ -111,7 +118,8 @@ class Flights:
             async with asyncio.timeout(queue_s):
                 await self._free.acquire()
         except TimeoutError:
-            raise EngineUnavailable(f"{self.name}: not its turn within {queue_s:g} s", retry_after_s=2) from None
+            detail = f"{self.name}: not its turn within {queue_s:g} s"
+            raise EngineUnavailable(detail, retry_after_s=2, queue_length=self.waiting) from None
 
     async def _within(self, timeout_s: float, work: Awaitable[T]) -> T:
         limit = asyncio.timeout(timeout_s)

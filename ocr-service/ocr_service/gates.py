@@ -19,7 +19,8 @@ def check_gpu(
     Raises:
         EngineUnavailable: for now; without a GPU nothing is refused.
     """
-    if not least_gb or engine != "deepseek" or options.deepseek.backend != "hf":
+    takes = {"deepseek": options.deepseek.backend == "hf", "paddle": options.paddle_runtime == "paddle_static"}
+    if not least_gb or not takes.get(engine, False):
         return
     found = ask()
     if found is not None and found.free_gb < least_gb:

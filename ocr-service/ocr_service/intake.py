@@ -53,10 +53,9 @@ def check_params(params: DocumentParams, readers: Readers) -> None:
     """Refuse what cannot be done with the engine that is asked for.
 
     Raises:
-        Invalid: there is no such engine, it cannot be used here, or it cannot do this.
+        Invalid: there is no such engine, it cannot be used here, or it cannot do this, or read these languages.
     """
-    if params.engine is not None:
-        readers.check(params.engine)
+    readers.check(params.engine, params.options().languages)
     writes = readers.can(params.engine, "markdown")
     if params.searchable_pdf and writes:
         raise Invalid("this engine does not say where the lines are", field="searchable_pdf")

@@ -6,9 +6,12 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-PRESSING_SHARE = 0.1  # of all memory: less than that is pressure
 _GB = 1024**3
 _MEMINFO, _CGROUP = Path("proc/meminfo"), Path("sys/fs/cgroup")
+_GROUPS = (  # limit, use, and what of that are files: version 2, version 1
+    ("memory.max", "memory.current", "memory.stat", "inactive_file"),
+    ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat", "total_inactive_file"),
+)
 
 
 @dataclass(frozen=True)
@@ -26,14 +29,11 @@ class Memory:
     def total_gb(self) -> float:
         return round(self.total / _GB, 3)
 
-    @property
-    def pressing(self) -> bool:
-        return self.free < PRESSING_SHARE * self.total
-
 
 def system_memory(root: Path = Path("/")) -> Memory | None:
     """Return what can still be used and all that there is, the least of machine and container; None: nobody says."""
-    found = [memory for memory in (_machine(root / _MEMINFO), _container(root / _CGROUP)) if memory is not None]
+    groups = [_container(root / _CGROUP, *names) for names in _GROUPS]
+    found = [memory for memory in (_machine(root / _MEMINFO), *groups) if memory is not None]
     if not found:
         return None
     return Memory(min(memory.free for memory in found), min(memory.total for memory in found))
@@ -64,12 +64,12 @@ def _machine(meminfo: Path) -> Memory | None:
         return None
 
 
-def _container(cgroup: Path) -> Memory | None:
-    """Return the same of a cgroup (version 2); what the kernel keeps of files can be had back, so it counts as free."""
+def _container(cgroup: Path, most: str, current: str, stat: str, kept: str) -> Memory | None:
+    """Return the same of a cgroup; what the kernel keeps of files can be had back, so it counts as free."""
     try:
-        limit = int((cgroup / "memory.max").read_text())
-        used = int((cgroup / "memory.current").read_text())
-        files = re.search(r"^inactive_file (\d+)$", (cgroup / "memory.stat").read_text(), re.M)
-    except (OSError, ValueError):  # another version, or `max`: no limit
+        limit = int((cgroup / most).read_text())
+        used = int((cgroup / current).read_text())
+        files = re.search(rf"^{kept} (\d+)$", (cgroup / stat).read_text(), re.M)
+    except (OSError, ValueError):  # the other version, or `max`: no limit
         return None
     return Memory(max(0, limit - used + (int(files[1]) if files else 0)), limit)

@@ -11,6 +11,7 @@ from cleanplate.runtime.lane import Lane
 from cleanplate.runtime.links import Links
 from cleanplate.runtime.outbound import Outbound
 from ocr_service.engines import ReadOptions
+from ocr_service.headroom import Headroom
 from ocr_service.readers import Readers
 from ocr_service.settings import OcrSettings
 
@@ -27,10 +28,12 @@ class Parts:
     links: Links
     rendering: Lane
     sheets: Lane
+    headroom: Headroom
 
     async def detect(self, image: bytes, engine: str | None, options: ReadOptions) -> Detection:
         """Decode a picture and read it, when it is its turn."""
-        reader = await self.readers.get(engine)
+        await self.headroom.check()
+        reader = await self.readers.get(engine, options.languages)
         settings, limits = self.settings, self.settings.picture_limits()
         return await reader.detect(
             lambda: decode(image, limits).over(), options, settings.request_timeout_s, settings.queue_timeout_s

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar, cast
@@ -16,7 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleanplate.contract.messages import Detection
-from cleanplate.contract.problems import EngineUnavailable, Invalid
+from cleanplate.contract.problems import EngineUnavailable, EngineUnusable, Invalid
+from cleanplate.runtime import traces
+from cleanplate.runtime.cancelling import cancelled
+from cleanplate.runtime.hangs import end_when_hung
 from cleanplate.runtime.lane import Lane
 from ocr_service.detect import Reading, detect, read_page
 from ocr_service.engines import (
@@ -27,7 +30,9 @@ from ocr_service.engines import (
     ReadOptions,
     RemoteEngine,
     TextEngine,
+    languages,
     load,
+    reading,
     usable,
 )
 from ocr_service.flights import Flights
@@ -84,7 +89,7 @@ class Copies:
         self.lane = Lane(f"ocr-{name}", copies, queue_limit)
         self.engine, self.model = first.name, first.model
         self.at_once, self.pages_at_once = copies, 1
-        self.stock = Stock(first, copies, lambda: cast(TextEngine, loader()))
+        self.stock = Stock(first, copies, lambda: cast(TextEngine, loader()), name=name)
 
     async def detect(
         self, take: Callable[[], RGB], options: ReadOptions, timeout_s: float, queue_s: float | None = None
@@ -117,12 +122,12 @@ class Copies:
         return await self.lane.run(lambda: self._with_engine(work), timeout_s, queue_s)
 
     def _with_engine(self, work: Callable[[TextEngine], T]) -> T:
-        with self.stock.lent() as engine:
+        with self.stock.lent() as engine, traces.span("engine", {"engine": self.engine, "model": self.model}):
             return work(engine)
 
 
 class Readers:
-    """All engines of the service, by name."""
+    """All engines of the service, by name; one that reads with another recognizer than its own has that in it."""
 
     def __init__(
         self,
@@ -134,6 +139,7 @@ class Readers:
         cache: Path | None,
         options: EngineOptions | None = None,
         gpu_min_free_gb: float = 0.0,
+        call_limit_s: float = 0.0,
         loader: Loader = load,
     ):
         self.own = own
@@ -144,27 +150,30 @@ class Readers:
         self._cache = cache
         self._options = options or EngineOptions()
         self._gpu_min_free_gb = gpu_min_free_gb
+        self._call_limit_s = call_limit_s
         self._loader = loader
         self._readers: dict[str, Copies | Flights] = {}
         self._adding = asyncio.Lock()
+        self._watching: list[asyncio.Future[None]] = []
 
     async def start(self) -> None:
         """Load the service's own engine. Raises EngineUnavailable."""
         try:
-            await self._add(self.own, self._copies)
+            await self._add(self.own, self._copies, self.own, self._options)
         except BaseException:
             self.state = "error"
             raise
         self.state = "ready"
 
-    def check(self, name: str) -> None:
-        """Refuse an engine that cannot be used here.
+    def check(self, name: str | None, codes: Sequence[str] = ()) -> None:
+        """Refuse an engine that cannot be used here, or cannot read these languages.
 
         Raises:
-            Invalid: there is no such engine, or it cannot be used here.
+            Invalid: there is no such engine, it cannot be used here, or cannot read them.
         """
-        if reason := self.missing(name):
+        if name is not None and (reason := self.missing(name)):
             raise Invalid(f"{name} cannot be used here: {reason}", field="engine")
+        reading(name or self.own, self._options, codes)
 
     def missing(self, name: str) -> str:
         """Return why an engine cannot be used here; empty if it can. Raises Invalid: there is no such engine."""
@@ -175,20 +184,24 @@ class Readers:
         entry = ENGINES.get(name or self.own)
         return entry is not None and what in entry.can
 
-    async def get(self, name: str | None) -> Copies | Flights:
-        """Return the reader of an engine, loading it if need be.
+    async def get(self, name: str | None, codes: Sequence[str] = ()) -> Copies | Flights:
+        """Return the reader of an engine, for these languages where some are named, loading it if need be.
 
         Raises:
-            Invalid: there is no such engine, or it cannot be used here.
-            EngineUnavailable: it cannot be loaded, or the service's own is not loaded yet.
+            Invalid: there is no such engine, it cannot be used here, or cannot read them.
+            EngineUnavailable: it cannot be loaded, or the service's own is not loaded yet, or never will be.
         """
         name = name or self.own
-        if name not in self._readers:
+        options = reading(name, self._options, codes)
+        key = f"{name}-{options.text.recognizer}" if options.text.recognizer else name
+        if key not in self._readers:
+            if self.state == "disabled" and name == self.own:
+                raise EngineUnusable(f"the engine {name} is disabled")
             self.check(name)
-            if self.state != "ready":
+            if self.state not in ("ready", "disabled"):
                 raise EngineUnavailable(f"the engine is {self.state}", retry_after_s=2)
-            await self._add(name, 1)
-        return self._readers[name]
+            await self._add(key, 1, name, options)
+        return self._readers[key]
 
     async def describe(self, rgb: RGB, timeout_s: float) -> str:
         """Say what a picture shows; see `Describer`."""
@@ -217,7 +230,8 @@ class Readers:
         for name, entry in ENGINES.items():
             able, reason = usable(name, self._options)
             view = {"name": name, "usable": able, "reason": reason, "about": entry.about, "can": sorted(entry.can)}
-            views.append({**view, "loaded": self._loaded(name)})
+            known = languages(name, self._options) if able else None
+            views.append({**view, "loaded": self._loaded(name), "languages": known})
         return views
 
     async def ready(self) -> str:
@@ -228,6 +242,7 @@ class Readers:
 
     async def close(self) -> None:
         """Let go of all engines."""
+        await cancelled(self._watching)
         for reader in self._readers.values():
             await reader.close()
 
@@ -235,22 +250,24 @@ class Readers:
         reader = self._readers.get(name)
         return reader is not None and (isinstance(reader, Flights) or reader.stock.loaded)
 
-    def _load(self, name: str) -> TextEngine | RemoteEngine:
-        check_gpu(name, self._options, self._gpu_min_free_gb)
-        return self._loader(name, threads=self._threads, cache=self._cache, options=self._options)
+    def _load(self, name: str, options: EngineOptions) -> TextEngine | RemoteEngine:
+        check_gpu(name, options, self._gpu_min_free_gb)
+        return self._loader(name, threads=self._threads, cache=self._cache, options=options)
 
-    async def _add(self, name: str, copies: int) -> None:
+    async def _add(self, key: str, copies: int, name: str, options: EngineOptions) -> None:
         async with self._adding:
-            if name in self._readers:
+            if key in self._readers:
                 return
-            loader = partial(self._load, name)
+            loader = partial(self._load, name, options)
             engine = await asyncio.to_thread(loader)  # alone: to import a library in two threads at once is not safe
             reader: Copies | Flights
             if isinstance(engine, RemoteEngine):
                 reader = Flights(engine, self._queue_limit)
             else:
                 most = ENGINES[name].most_copies if name in ENGINES else copies
-                reader = Copies(name, engine, min(copies, most), self._queue_limit, loader)
+                reader = Copies(key, engine, min(copies, most), self._queue_limit, loader)
                 await asyncio.to_thread(reader.stock.load)
-            self._readers[name] = reader
-            log.info("engine %s is warm, %d at once", name, reader.at_once)
+                if self._call_limit_s:
+                    self._watching.append(asyncio.ensure_future(end_when_hung(reader.lane, self._call_limit_s)))
+            self._readers[key] = reader
+            log.info("engine %s is warm, %d at once", key, reader.at_once)

@@ -30,7 +30,12 @@ class OcrSettings(DsocrSettings, EngineSettings):
     queue_timeout_s: float = Field(
         60.0, gt=0, description="Longest time a request waits for its turn at an engine; then it is refused with 503."
     )
-    request_timeout_s: float = Field(300.0, gt=0, description="Longest time for a request.")
+    request_timeout_s: float = Field(
+        300.0,
+        gt=0,
+        description="Longest time for a request. An engine's call that takes longer, and longer than a page may, hangs,"
+        " and ends the service.",
+    )
     fetch_timeout_s: float = Field(30.0, gt=0, description="Longest time to fetch an input by its URL.")
     max_pages: int = Field(100, ge=1, description="Pages of one document that are read.")
     page_timeout_s: float = Field(120.0, gt=0, description="Longest time to render or to read one page of a job.")
@@ -42,6 +47,12 @@ class OcrSettings(DsocrSettings, EngineSettings):
     )
     gpu_min_free_gb: float = Field(
         0.0, ge=0, description="Free memory a GPU must have for an engine to be loaded on it, in GB; 0: not checked."
+    )
+    memory_reserve_mb: int = Field(
+        256,
+        ge=0,
+        description="Memory that stays free, in MB: while there is less, new work is refused with 503 and running"
+        " documents wait before their next page; 0: not checked.",
     )
     pdf_dpi: int = Field(200, ge=18, le=1200, description="Pixels per inch at which PDF pages are rendered.")
 

@@ -26,6 +26,7 @@ class Stock:
         copies: how many there are to be; no more calls may run at once.
         make: loads another; may raise EngineUnavailable.
         clock: seconds.
+        name: what it is told apart by; the engine's own by default.
     """
 
     def __init__(
@@ -34,8 +35,9 @@ class Stock:
         copies: int,
         make: Callable[[], TextEngine],
         clock: Callable[[], float] = time.monotonic,
+        name: str = "",
     ):
-        self.name = first.name
+        self.name = name or first.name
         self.loaded = False
         self.busy_s = 0.0
         self._first: TextEngine | None = first

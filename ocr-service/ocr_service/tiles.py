@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from statistics import fmean
 
-from cleanplate.contract.geometry import Box, Point, bounds
+from cleanplate.contract.geometry import Box, Point, area, bounds
 from ocr_service.engines import Line, Word
 
 LONGEST_WHOLE_PX = 2400
@@ -115,6 +115,12 @@ class _Found:
     line: Line
     box: Box
 
+    @property
+    def filled(self) -> float:
+        """The share of its box that the line takes, less than 1 only of a bent one: others may lie below its arch."""
+        polygon = self.line.polygon
+        return min(area(polygon) / self.box.area, 1.0) if len(polygon) > 4 and self.box.area else 1.0
+
     @classmethod
     def of(cls, line: Line) -> _Found:
         return cls(line, bounds(line.polygon))
@@ -162,7 +168,7 @@ def _iou(a: Box, b: Box) -> float:
 
 
 def _covered(box: Box, others: Sequence[_Found]) -> float:
-    return sum(box.shared(one.box) for one in others) / box.area if box.area else 1.0
+    return sum(box.shared(one.box) * one.filled for one in others) / box.area if box.area else 1.0
 
 
 def _join(piece: _Found, joined: list[_Found]) -> None:

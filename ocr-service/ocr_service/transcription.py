@@ -20,12 +20,22 @@ from numpy.typing import NDArray
 
 from cleanplate.contract.geometry import Box
 from cleanplate.contract.messages import Detection
-from cleanplate.contract.problems import EngineBusy, EngineUnavailable, Internal, Malformed, Problem, UpstreamFailed
+from cleanplate.contract.problems import (
+    EngineBusy,
+    EngineUnavailable,
+    Internal,
+    Malformed,
+    Problem,
+    UpstreamFailed,
+    known,
+)
+from cleanplate.runtime import traces
 from cleanplate.runtime.lane import Lane
 from cleanplate.runtime.run import Run
 from ocr_service.ahead import Ahead
 from ocr_service.binding import bind
 from ocr_service.figures import picture_boxes
+from ocr_service.headroom import Headroom
 from ocr_service.illustration import illustrate
 from ocr_service.kept import DOCUMENT, keep
 from ocr_service.layout import failure, layout, written
@@ -48,6 +58,7 @@ class Transcriber:
     readers: Readers
     lane: Lane
     limits: PageLimits
+    headroom: Headroom
 
     async def __call__(self, run: Run) -> None:
         """Carry the job to its end."""
@@ -60,7 +71,8 @@ class Transcriber:
             if len(failed) == len(run.job.params["pages"]):
                 raise _unreadable(failed[0])
             if params.searchable_pdf:
-                await bind(run, self.lane, pages, data, self.limits.dpi)
+                with traces.span("bind"):
+                    await bind(run, self.lane, pages, data, self.limits.dpi)
         finally:
             await asyncio.shield(asyncio.to_thread(pages.close))
         numbers = [problem["page"] for problem in failed]
@@ -81,6 +93,9 @@ class Transcriber:
             return
         async with Ahead(render, indexes) as ahead:
             for index in indexes:
+                if await self.headroom.short():
+                    log.warning("too little memory is free, the next page waits", extra={"job_id": run.job.id})
+                    await run.note("waiting", reason="too little memory is free")
                 await keep(run, await self._page(run, index, (ahead.take, partial(render, index)), params))
 
     async def _anew(self, run: Run, render: Render, params: DocumentParams, index: int) -> dict[str, Any]:
@@ -100,7 +115,8 @@ class Transcriber:
             picture = None  # that of the try before is let go first
             try:
                 picture = await take()
-                return await self._seen(run, index + 1, picture, params)
+                with traces.span("read", {"page": index + 1}):
+                    return await self._seen(run, index + 1, picture, params)
             except UpstreamFailed as refusal:  # the engine has tried again itself
                 log.warning("page %d cannot be read: %s", index + 1, refusal.detail, extra={"job_id": run.job.id})
                 return failure(index + 1, refusal)
@@ -110,8 +126,10 @@ class Transcriber:
         return failure(index + 1, problem)
 
     async def _render(self, pages: Pages, turn: asyncio.Lock, index: int) -> NDArray[np.uint8]:
+        await self.headroom.wait()
         async with turn:  # else the pages of one document fill the lane's queue, and wait longer than one may take
-            return await self.lane.run(partial(pages.picture, index), self.limits.call_s)
+            with traces.span("render", {"page": index + 1}):
+                return await self.lane.run(partial(pages.picture, index), self.limits.call_s)
 
     async def _seen(self, run: Run, number: int, picture: NDArray[np.uint8], params: DocumentParams) -> dict[str, Any]:
         reader = await self._reader(params)
@@ -139,7 +157,7 @@ class Transcriber:
 
     async def _reader(self, params: DocumentParams) -> Reader:
         """Return the engine that is asked for, when it is loaded."""
-        return await _patiently(lambda: self.readers.get(params.engine))
+        return await _patiently(lambda: self.readers.get(params.engine, params.options().languages))
 
 
 async def _patiently(call: Callable[[], Awaitable[T]]) -> T:
@@ -154,6 +172,7 @@ async def _patiently(call: Callable[[], Awaitable[T]]) -> T:
 
 
 def _unreadable(first: dict[str, Any]) -> Problem:
-    """Return why the job failed, from the first of its pages, which all have."""
-    kind = Malformed if first["status"] < 500 else Internal
-    return kind(f"no page could be read; page {first['page']}: {first['detail']}", field="file")
+    """Return why the job failed: what was wrong with the first of its pages, which all have."""
+    kind = known(first["code"], Malformed if first["status"] < 500 else Internal)
+    field = "file" if first["status"] < 500 else None
+    return kind(f"no page could be read; page {first['page']}: {first['detail']}", field=field)

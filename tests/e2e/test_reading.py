@@ -73,6 +73,30 @@ for turns in (1, 2, 3):
                            "words": words == [[word.text for word in line.words] for line in upright.lines]})
 print(json.dumps(told))
 """
+BENT = """
+import math
+wanted, turned, page = "Fresh bread every day", [], Image.new("L", (700, 560))
+font, radius, at = ImageFont.load_default(30), 300, -0.5 * ImageFont.load_default(30).getlength("Fresh bread every day")
+for letter in wanted:
+    wide = font.getlength(letter)
+    angle, at = (at + wide / 2) / radius, at + wide
+    glyph = Image.new("L", (80, 80))
+    ImageDraw.Draw(glyph).text((40, 40), letter, 255, font, anchor="mm")
+    glyph = glyph.rotate(-math.degrees(angle), Image.Resampling.BICUBIC)
+    place = 350 + radius * math.sin(angle), 400 - radius * math.cos(angle)
+    page.paste(255, (round(place[0] - 40), round(place[1] - 40)), glyph)
+ink = np.asarray(page)
+rgb = np.repeat(255 - ink[:, :, None], 3, axis=2)
+for turns in range(4):
+    (line,) = read(np.ascontiguousarray(np.rot90(rgb, turns)), word_boxes=True).lines
+    outline = Image.new("L", page.size if turns % 2 == 0 else page.size[::-1])
+    ImageDraw.Draw(outline).polygon(line.polygon, 255)
+    inside, inked = np.asarray(outline) > 0, np.rot90(ink, turns) > 127
+    share = inside.sum() / np.prod(np.ptp(np.argwhere(inside), 0))
+    turned.append({"text": line.text, "words": [word.text for word in line.words], "corners": len(line.polygon),
+                   "held": float(inside[inked].mean()), "share": float(share)})
+print(json.dumps({"wanted": wanted, "turned": turned}))
+"""
 
 
 def _told(script: str, *arguments: str) -> Any:
@@ -109,3 +133,13 @@ def test_a_turned_picture_is_read_as_the_upright_one(name: str) -> None:
         assert turned["texts"] == told["upright"]
         assert turned["words"]
         assert turned["off"] <= 1
+
+
+def test_a_bent_line_is_read_and_outlined_along_its_bend_whichever_way_it_is_turned() -> None:
+    told = _told(BENT)
+    for turned in told["turned"]:
+        assert turned["text"].replace(" ", "") == told["wanted"].replace(" ", "")
+        assert "".join(turned["words"]) == turned["text"].replace(" ", "")
+        assert turned["corners"] > 4
+        assert turned["held"] > 0.98
+        assert turned["share"] < 0.75

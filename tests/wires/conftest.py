@@ -17,6 +17,7 @@ from inpaint_service.settings import InpaintSettings
 from ocr_service.app import make_app as make_ocr_app
 from ocr_service.engines import RemoteEngine, TextEngine
 from ocr_service.engines import load as load_ocr
+from ocr_service.machine import Memory, system_memory
 from ocr_service.settings import OcrSettings
 from tests.wires.dark import DarkReader, GatedReader
 from tests.wires.serving import PATIENCE_S, Live
@@ -101,10 +102,16 @@ def serve_ocr(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServeOcr]:
     """Start an ocr-service that reads what is dark, and these settings; it lives as long as the module's tests."""
     started: list[Ocr] = []
 
-    def start(reader: TextEngine | None = None, *, ready: bool = True, **settings: Any) -> Ocr:
+    def start(
+        reader: TextEngine | None = None,
+        *,
+        ready: bool = True,
+        memory: Callable[[], Memory | None] = system_memory,
+        **settings: Any,
+    ) -> Ocr:
         chosen = {"lanes": 1, "pdf_dpi": 72, "data": tmp_path_factory.mktemp("ocr"), **settings}
         made = OcrSettings(**chosen)
-        live = Live(make_ocr_app(made, _loader(reader or DarkReader())), made)
+        live = Live(make_ocr_app(made, _loader(reader or DarkReader()), memory=memory), made)
         started.append(live)
         live.start()
         if ready:

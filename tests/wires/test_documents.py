@@ -13,13 +13,23 @@ import httpx
 import numpy as np
 import pypdfium2
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
+from cleanplate.contract.problems import TimedOut
+from ocr_service.engines import Line, ReadOptions
 from tests.fakes.bombs import pdf_with_bomb
 from tests.fakes.pages import BarReader, document, sheet
 from tests.wires.conftest import Ocr, ServeOcr
 from tests.wires.pictures import encoded, text
 from tests.wires.serving import PATIENCE_S
+
+
+class Slow(BarReader):
+    """Gives up on each page."""
+
+    def read(self, rgb: NDArray[np.uint8], options: ReadOptions) -> list[Line]:
+        raise TimedOut("too slow")
 
 
 @pytest.fixture(scope="module")
@@ -172,6 +182,27 @@ def test_a_broken_frame_does_not_keep_the_others_back(ocr: Ocr) -> None:
     view = ended(ocr, submit(ocr, whole[:at] + b"\0" * 40 + whole[at + 40 :]))
     assert [(failed["page"], failed["code"]) for failed in view["failed_pages"]] == [(2, "malformed")]
     assert lines_by_page(ocr, view) == {1: 1, 2: 0, 3: 3}
+
+
+def test_a_fax_page_that_cannot_be_decoded_is_no_blank_page(ocr: Ocr) -> None:
+    file = BytesIO()
+    pages = [Image.fromarray(np.random.default_rng(i).integers(0, 2, (300, 400)).astype(bool)) for i in range(2)]
+    pages[0].save(file, "TIFF", save_all=True, append_images=pages[1:], compression="group4")
+    data = bytearray(file.getvalue())
+    with Image.open(BytesIO(data)) as image:
+        image.seek(1)
+        (at,), (size,) = image.tag_v2[273], image.tag_v2[279]  # type: ignore[attr-defined]
+    data[at : at + size] = np.random.default_rng(2).bytes(size)
+    view = ended(ocr, submit(ocr, bytes(data)))
+    assert [(failed["page"], failed["code"]) for failed in view["failed_pages"]] == [(2, "malformed")]
+    assert "cannot be decoded" in view["failed_pages"][0]["detail"]
+
+
+def test_a_document_of_which_no_page_can_be_read_fails_with_what_was_wrong(serve_ocr: ServeOcr) -> None:
+    live = serve_ocr(Slow())
+    view = ended(live, submit(live, document(2)))
+    assert (view["status"], view["error"]["code"], view["error"]["retryable"]) == ("failed", "timed_out", True)
+    assert "page 1: too slow" in view["error"]["detail"]
 
 
 def test_a_page_that_takes_forever_to_render_is_reported_and_the_rest_is_delivered(serve_ocr: ServeOcr) -> None:

@@ -431,12 +431,23 @@ def test_health_is_told_in_full(serve_ocr: ServeOcr, reader: dark.GatedReader) -
 
 
 def test_without_a_model_the_service_is_well_and_takes_no_tasks(serve_ocr: ServeOcr) -> None:
-    live = serve_ocr(ready=False, app_enable_ds_model=False)
+    live = serve_ocr(app_enable_ds_model=False)
     health = live.get("/healthz")
     assert (health.status_code, health.json()["status"], health.json()["model_enabled"]) == (200, "ok", False)
     refused = live.post("/v1/tasks/upload", files={"file": dark.SIGN})
     assert _error(refused, 503) == "there is no model: APP_ENABLE_DS_MODEL is false"
+    assert live.post("/v1/detect", {"image": pictures.text(dark.SIGN)}).json()["regions"][0]["text"] == "EXIT"
+
+
+def test_without_its_own_engine_the_service_is_well_and_reads_with_others(serve_ocr: ServeOcr) -> None:
+    live = serve_ocr(ready=False, app_enable_ds_model=False, engine="deepseek")
+    live.until(lambda: live.get("/healthz").status_code == 200)
     assert live.get("/readyz").status_code == 503
+    body = {"image": pictures.text(dark.SIGN)}
+    refused = live.post("/v1/detect", body)
+    assert (refused.status_code, refused.json()["code"], refused.json()["retryable"]) == (503, "engine_unusable", False)
+    assert "retry-after" not in refused.headers
+    assert live.post("/v1/detect", {**body, "engine": "openai"}).json()["code"] == "invalid"
 
 
 def _metrics(live: Ocr) -> dict[str, float]:

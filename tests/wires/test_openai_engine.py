@@ -107,6 +107,18 @@ def test_what_such_an_engine_cannot_be_told_is_refused(live: Ocr) -> None:
         assert (answer.status_code, answer.json()["field"]) == (422, name)
 
 
+def test_the_model_is_told_the_languages(live: Ocr, server: Vision) -> None:
+    server.does(says(LINES))
+    assert detect(live, languages=["zh-Hant", "ko"]).status_code == 200
+    assert "codes: zh-Hant, ko." in json.dumps(server.asked[-1]["messages"])
+    server.does(says("# Page"))
+    assert pages(live, document(1), languages=["tlh"])[0]["markdown"] == "# Page\n"
+    assert "codes: tlh." in json.dumps(server.asked[-1]["messages"])
+    server.does(says(LINES))
+    detect(live)
+    assert "codes" not in json.dumps(server.asked[-1]["messages"])
+
+
 def test_a_page_is_the_models_markdown(live: Ocr, server: Vision) -> None:
     server.does(says("```markdown\n# Title\n\n| a | b |\n| --- | --- |\n| 1 | 2 |\n```"))
     view = ended(live, submit(live, document(2), engine="openai"))
@@ -193,6 +205,7 @@ def test_more_than_may_wait_are_refused(serve_ocr: ServeOcr, server: Vision) -> 
             narrow.until(lambda: 'lane_waiting{lane="ocr-openai"} 1' in narrow.get("/metrics").text)
             answer = detect(narrow)
             assert (answer.status_code, answer.json()["code"]) == (429, "engine_busy")
+            assert (answer.json()["queue_length"], answer.json()["limit"], answer.headers["retry-after"]) == (1, 1, "2")
         finally:
             server.gate.release(100)
             server.gate = None

@@ -10,8 +10,12 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
+from cleanplate.contract.geometry import Polygon
+from ocr_service.engines import Line, ReadOptions
+from ocr_service.wires import spools
 from tests.fakes.bombs import pdf_with_bomb
 from tests.wires import dark, pictures
 from tests.wires.conftest import Ocr, ServeOcr
@@ -21,6 +25,16 @@ CHART_KEYS = {"model_settings", "dt_polys", "text_det_params", "text_type", "tex
               "rec_texts", "rec_scores", "rec_polys", "rec_boxes"}  # fmt: skip
 BOX = [20, 30, 60, 40]
 DOT = base64.b64encode(pictures.encoded(np.full((1, 1, 3), 255, np.uint8))).decode()
+
+
+class Arched(dark.DarkReader):
+    """Finds one line of this shape."""
+
+    def __init__(self, polygon: Polygon):
+        self._polygon = polygon
+
+    def read(self, rgb: NDArray[np.uint8], options: ReadOptions) -> list[Line]:
+        return [Line(self._polygon, "ARCH", 0.9)]
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +134,22 @@ def test_pictures_of_what_was_found_come_along(ocr: Ocr, wish: Any) -> None:
     assert _jpeg_size(page["ocrImage"]) == _jpeg_size(page["inputImage"]) == (pictures.WIDTH, pictures.HEIGHT)
     assert page["docPreprocessingImage"] is None
     assert page["ocrImage"] != page["inputImage"]
+
+
+def test_the_pictures_of_many_pages_do_not_pile_up_in_memory(monkeypatch: pytest.MonkeyPatch, ocr: Ocr) -> None:
+    expected = _read(ocr, file=_pdf(3), fileType=0)
+    monkeypatch.setattr(spools, "IN_MEMORY_BYTES", 1000)
+    answer = ocr.post("/ocr", {"file": _pdf(3), "fileType": 0, "logId": expected["logId"]})
+    assert answer.headers["content-type"] == "application/json"
+    assert int(answer.headers["content-length"]) == len(answer.content)
+    assert answer.json() == expected
+
+
+def test_a_bent_line_has_four_corners_here(serve_ocr: ServeOcr) -> None:
+    arch = ((10.0, 40.0), (50.0, 20.0), (90.0, 40.0), (90.0, 50.0), (50.0, 30.0), (10.0, 50.0))
+    page = _read(serve_ocr(Arched(arch)), file=SIGN)["result"]["ocrResults"][0]["prunedResult"]
+    assert page["rec_polys"] == [[[10, 20], [90, 20], [90, 50], [10, 50]]]
+    assert page["rec_boxes"] == [[10, 20, 90, 50]]
 
 
 def test_without_visualize_there_are_no_pictures(ocr: Ocr) -> None:

@@ -21,8 +21,9 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, Protocol, runtime_checkable
@@ -31,9 +32,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleanplate.contract.geometry import Box, Polygon
-from cleanplate.contract.problems import EngineUnavailable, Invalid
+from cleanplate.contract.problems import EngineUnusable, Invalid, Problem
 from ocr_service.engines import needs, weights
+from ocr_service.engines.model_folders import Runtime
 from ocr_service.engines.needs import EngineOptions
+from ocr_service.engines.recognizers import RECOGNIZERS
 
 __all__ = [
     "DEFAULT",
@@ -49,11 +52,16 @@ __all__ = [
     "RemoteEngine",
     "TextEngine",
     "Word",
+    "languages",
     "load",
+    "reading",
     "refuse",
     "refuse_all",
     "usable",
 ]
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -63,16 +71,19 @@ class EngineEntry:
     Attributes:
         packages: that must be installed.
         weights: files of the package `rapidocr`.
-        can: "lines" of text with their places, "words", "markdown" of its own, "pictures" on a page.
         missing: says what else is missing, by the operator's settings; empty if nothing.
+        can: "lines" of text with their places, "words", "markdown" of its own, "pictures" on a page, "languages" that
+            it is told.
+        runtime: says what runs its `TextModels`; None where it has none.
         most_copies: of it in one process; what fills a GPU's memory has one.
     """
 
     packages: tuple[str, ...]
     weights: tuple[str, ...]
     about: str
-    can: frozenset[str] = frozenset({"lines", "words"})
-    missing: Callable[[EngineOptions], str] = needs.nothing
+    missing: Callable[[EngineOptions], str]
+    can: frozenset[str] = frozenset({"lines", "words", "languages"})
+    runtime: Callable[[EngineOptions], Runtime | None] = lambda _: "onnxruntime"
     most_copies: int = 64
 
 
@@ -83,33 +94,38 @@ ENGINES: Mapping[str, EngineEntry] = MappingProxyType(
             ("rapidocr", "openvino", "cv2"),
             (weights.DETECTION, weights.RECOGNITION, weights.ORIENTATION),
             "RapidOCR's steps on OpenVINO; the same text as paddle, at least as fast on most processors",
+            needs.rapid,
         ),
         "paddle": EngineEntry(
             ("paddleocr", "paddlex", "rapidocr", "onnxruntime", "cv2"),
             (weights.DETECTION, weights.RECOGNITION),
-            "PaddleOCR's own pipeline on ONNX Runtime; the reference",
+            "PaddleOCR's own pipeline on ONNX Runtime or paddlepaddle; the reference",
+            needs.paddle,
+            runtime=lambda options: options.paddle_runtime,
         ),
         "structure": EngineEntry(
             ("paddleocr", "paddlex", "rapidocr", "onnxruntime", "cv2"),
             (weights.DETECTION, weights.RECOGNITION),
             "PP-StructureV3: a page with its tables, formulas and pictures, in process",
-            frozenset({"lines", "markdown", "pictures"}),
             needs.structure,
+            frozenset({"lines", "markdown", "pictures", "languages"}),
             most_copies=1,
         ),
         "openai": EngineEntry(
             ("aiohttp",),
             (),
             "any vision model behind OpenAI's API: OpenAI, DashScope, vLLM, Ollama",
-            frozenset({"lines", "markdown"}),
             needs.openai,
+            frozenset({"lines", "markdown", "languages"}),
+            runtime=lambda _: None,
         ),
         "deepseek": EngineEntry(
             ("aiohttp",),
             (),
             "DeepSeek-OCR, served by vLLM or in process by Transformers",
-            frozenset({"lines", "markdown", "pictures"}),
             needs.deepseek,
+            frozenset({"lines", "markdown", "pictures"}),
+            runtime=lambda _: None,
             most_copies=1,
         ),
     }
@@ -146,7 +162,8 @@ class ReadOptions:
 
     With `det_limit_type` "max" a picture whose longer side has more than `det_limit_side_len` pixels is scaled down to
     it before detection, with "min" one whose shorter side has fewer is scaled up. A pixel is text from `det_thresh`, a
-    box from `det_box_thresh`; boxes grow by `det_unclip_ratio` times area over perimeter.
+    box from `det_box_thresh`; boxes grow by `det_unclip_ratio` times area over perimeter. `languages` are BCP 47's
+    codes; who loads an engine has seen to it that its models read them.
 
     Raises:
         Invalid: a value is out of range.
@@ -162,6 +179,7 @@ class ReadOptions:
     doc_orientation: bool = False
     doc_unwarping: bool = False
     word_boxes: bool = False
+    languages: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.det_limit_type not in ("max", "min"):
@@ -285,10 +303,33 @@ def usable(name: str, options: EngineOptions | None = None) -> tuple[bool, str]:
     try:
         for file in entry.weights:
             weights.embedded(file)
-    except EngineUnavailable as problem:
+    except EngineUnusable as problem:
         return False, problem.detail
     reason = entry.missing(options or EngineOptions())
     return not reason, reason
+
+
+def languages(name: str, options: EngineOptions) -> list[str] | None:
+    """Return the codes of all languages that an engine reads with the models that are here; None: nobody knows."""
+    entry = _entry(name)
+    if (runtime := entry.runtime(options)) is None:
+        return None
+    return sorted(set().union(*(RECOGNIZERS[one].languages for one in options.text.recognizers(runtime))))
+
+
+def reading(name: str, options: EngineOptions, codes: Sequence[str]) -> EngineOptions:
+    """Return the options with which an engine reads these languages, with its own models where they do.
+
+    Raises:
+        Invalid: it cannot, or there is no such engine.
+    """
+    if not codes:
+        return options
+    entry = _entry(name)
+    if "languages" not in entry.can:
+        raise Invalid(f"the engine {name} cannot be told the languages", field="languages")
+    runtime = entry.runtime(options)
+    return options if runtime is None else replace(options, text=options.text.reading(codes, runtime))
 
 
 def load(
@@ -304,13 +345,21 @@ def load(
 
     Raises:
         Invalid: there is no engine of this name.
-        EngineUnavailable: it cannot be used here.
+        EngineUnusable: it cannot be used here.
     """
     ok, reason = usable(name, options)
     if not ok:
-        raise EngineUnavailable(f"the engine {name} cannot be used here: {reason}")
+        raise EngineUnusable(f"the engine {name} cannot be used here: {reason}")
     module = importlib.import_module(f"{__name__}.{name}")
-    engine: TextEngine | RemoteEngine = module.load(threads=threads, cache=cache, options=options or EngineOptions())
+    try:
+        engine: TextEngine | RemoteEngine = module.load(
+            threads=threads, cache=cache, options=options or EngineOptions()
+        )
+    except Problem:
+        raise
+    except Exception as error:  # what the libraries raise for broken models is of no common kind
+        log.warning("the engine %s cannot be loaded", name, exc_info=error)
+        raise EngineUnusable(f"the engine {name} cannot be loaded; the log says why") from error
     return engine
 
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cleanplate.contract.geometry import Box
-from cleanplate.contract.problems import BadUpstream, EngineUnavailable
+from cleanplate.contract.problems import BadUpstream, EngineUnavailable, EngineUnusable
 from ocr_service.engines import EngineOptions, Line, PageText, Piece, ReadOptions, refuse_all
 from ocr_service.engines.needs import DeepSeekOptions
 from ocr_service.grounding import grounded
@@ -156,7 +156,7 @@ def _local(chosen: DeepSeekOptions) -> LocalDeepSeek:
     os.environ["HF_HUB_OFFLINE"] = "1"  # read at import
     torch, transformers = (importlib.import_module(name) for name in ("torch", "transformers"))
     if not torch.cuda.is_available():
-        raise EngineUnavailable("the engine deepseek cannot be used here: the model's own code needs an NVIDIA GPU")
+        raise EngineUnusable("the engine deepseek cannot be used here: the model's own code needs an NVIDIA GPU")
     local = {"local_files_only": True, "trust_remote_code": chosen.trust_code}
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(str(chosen.weights), **local)

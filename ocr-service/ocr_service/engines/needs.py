@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Literal
 
 from ocr_service.engines import structure_models
+from ocr_service.engines.model_folders import Runtime
+from ocr_service.engines.text_models import TextModels
 from ocr_service.vision.endpoints import Endpoint
 
 STRUCTURE_PACKAGES = (
@@ -51,16 +53,30 @@ class StructureOptions:
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """What the operator has set for the engines that need to be told."""
+    """What the operator has set for the engines that need to be told.
+
+    Attributes:
+        text: finds and reads text in the engines `rapid`, `paddle` and `structure`.
+        paddle_runtime: runs it in the engine `paddle`.
+    """
 
     openai: Endpoint = field(default_factory=Endpoint)
     deepseek: DeepSeekOptions = field(default_factory=DeepSeekOptions)
     structure: StructureOptions = field(default_factory=StructureOptions)
+    text: TextModels = field(default_factory=TextModels)
+    paddle_runtime: Runtime = "onnxruntime"
 
 
-def nothing(_: EngineOptions) -> str:
-    """Say that an engine needs no setting."""
-    return ""
+def rapid(options: EngineOptions) -> str:
+    """Say what is missing for the engine `rapid`."""
+    return options.text.missing()
+
+
+def paddle(options: EngineOptions) -> str:
+    """Say what is missing for the engine `paddle`."""
+    if options.paddle_runtime == "paddle_static" and (missing := _not_installed(["paddle"])):
+        return f"{missing}; extras/paddle.lock has it"
+    return options.text.missing(options.paddle_runtime)
 
 
 def openai(options: EngineOptions) -> str:
@@ -90,6 +106,8 @@ def structure(options: EngineOptions) -> str:
     folder = options.structure.models
     if folder is None:
         return "not set: OCR_STRUCTURE_MODELS"
+    if missing := options.text.missing():
+        return missing
     if models := structure_models.missing(folder):
         return f"OCR_STRUCTURE_MODELS has no folder with a model for: {', '.join(models)}"
     return _not_installed(["paddle"]) if structure_models.needs_paddle(folder) else ""

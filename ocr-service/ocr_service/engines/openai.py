@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -33,14 +34,12 @@ class OpenAiEngine:
         self.calls_at_once = client.endpoint.at_once
 
     async def lines(self, rgb: NDArray[np.uint8], options: ReadOptions) -> list[Line]:
-        refuse_all(self.name, options)
-        answer = await self._client.ask(LINES_PROMPT, rgb)
+        answer = await self._client.ask(_told(LINES_PROMPT, options), rgb)
         found = await asyncio.to_thread(text_boxes, answer, rgb.shape[1], rgb.shape[0])
         return [Line(box.polygon(), text, SCORE) for text, box in found]
 
     async def page(self, rgb: NDArray[np.uint8], options: ReadOptions) -> PageText:
-        refuse_all(self.name, options)
-        prompt = self._client.endpoint.prompt or PAGE_PROMPT
+        prompt = _told(self._client.endpoint.prompt or PAGE_PROMPT, options)
         answer = await self._client.ask(prompt, rgb)
         markdown, warnings = await asyncio.to_thread(page_markdown, answer, prompt)
         return PageText((Piece("markdown", markdown),) if markdown else (), tuple(warnings))
@@ -50,6 +49,13 @@ class OpenAiEngine:
 
     async def aclose(self) -> None:
         await self._client.close()
+
+
+def _told(prompt: str, options: ReadOptions) -> str:
+    """Return the prompt with the languages that the text is in."""
+    refuse_all(OpenAiEngine.name, replace(options, languages=()))
+    said = f"\nThe text is in the languages with these BCP 47 codes: {', '.join(options.languages)}."
+    return prompt + said if options.languages else prompt
 
 
 def load(*, threads: int, cache: Path | None, options: EngineOptions) -> OpenAiEngine:

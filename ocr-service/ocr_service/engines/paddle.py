@@ -1,9 +1,15 @@
-"""PaddleOCR's own pipeline on ONNX Runtime, with the embedded weights; the reference that other engines are held to."""
+"""PaddleOCR's own pipeline on ONNX Runtime or paddlepaddle; the reference that other engines are held to."""
 
 from __future__ import annotations
 
+import ctypes
+import importlib
+import importlib.util
 import logging
 import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +18,24 @@ from numpy.typing import NDArray
 
 from cleanplate.contract.geometry import bounds
 from ocr_service.engines import EngineOptions, Line, ReadOptions, Word, refuse, weights
+from ocr_service.engines.model_folders import Runtime
 
 _WARM_UP_SIDE = 640
+_SIGACTION_BYTES = 256  # or fewer has the C library's struct
 
 
 class PaddleEngine:
-    """PaddleOCR on ONNX Runtime. Its pipeline keeps state: one call at a time per instance."""
+    """PaddleOCR. Its pipeline keeps state: one call at a time per instance."""
 
     name = "paddle"
-    model = weights.MODEL
     calls_at_once = 1
 
-    def __init__(self, pipeline: Any):
+    def __init__(self, pipeline: Any, model: str):
+        self.model = model
         self._pipeline = pipeline
 
     def warm_up(self) -> None:
-        """Run once over a blank page; ONNX Runtime has nothing to compile."""
+        """Run once over a blank page; there is nothing to compile."""
         self.read(np.full((_WARM_UP_SIDE, _WARM_UP_SIDE, 3), 255, np.uint8), ReadOptions())
 
     def read(self, rgb: NDArray[np.uint8], options: ReadOptions) -> list[Line]:
@@ -53,22 +61,29 @@ class PaddleEngine:
 
 def load(*, threads: int, cache: Path | None, options: EngineOptions) -> PaddleEngine:
     """Build the pipeline; see `engines.load`."""
-    del options
-    detection, recognition = weights.paddle_folders(cache)
+    text, runtime = options.text, options.paddle_runtime
+    detection, recognition = text.folders(cache, runtime)
     paddleocr = import_paddleocr(cache or weights.default_cache())
-    return PaddleEngine(
-        paddleocr.PaddleOCR(
-            engine="onnxruntime",
-            engine_config={"intra_op_num_threads": threads, "inter_op_num_threads": 1},
-            text_detection_model_name=f"{weights.MODEL}_det",
-            text_detection_model_dir=str(detection),
-            text_recognition_model_name=f"{weights.MODEL}_rec",
-            text_recognition_model_dir=str(recognition),
-            use_doc_orientation_classify=False,
-            use_doc_unwarping=False,
-            use_textline_orientation=False,
-        )
+    pipeline = paddleocr.PaddleOCR(
+        engine=runtime,
+        engine_config=told_runtimes(threads)[runtime],
+        text_detection_model_name=text.detection,
+        text_detection_model_dir=str(detection),
+        text_recognition_model_name=text.recognition,
+        text_recognition_model_dir=str(recognition),
+        use_doc_orientation_classify=False,
+        use_doc_unwarping=False,
+        use_textline_orientation=False,
     )
+    return PaddleEngine(pipeline, text.model)
+
+
+def told_runtimes(threads: int) -> dict[Runtime, dict[str, int]]:
+    """Return what paddlex tells each runtime. Where it finds a GPU that the runtime can use, it takes that."""
+    return {
+        "onnxruntime": {"intra_op_num_threads": threads, "inter_op_num_threads": 1},
+        "paddle_static": {"cpu_threads": threads},
+    }
 
 
 def lines(page: Any) -> list[Line]:
@@ -78,7 +93,7 @@ def lines(page: Any) -> list[Line]:
 
 
 def import_paddleocr(cache: Path) -> Any:
-    """Import PaddleOCR, quiet and offline.
+    """Import PaddleOCR, quiet and offline, and paddlepaddle, which paddlex imports sooner or later if it is installed.
 
     All of this is read once, at import. paddlex writes to the home folder by default and, before the first model, asks
     model hosters whether they are there. ONNX Runtime from 1.29 on reports to its maker and leaves a device id behind.
@@ -86,11 +101,34 @@ def import_paddleocr(cache: Path) -> Any:
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     os.environ.setdefault("PADDLE_PDX_CACHE_HOME", str(cache / "paddlex"))
     os.environ.setdefault("PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK", "True")
-    import paddleocr
+    with _process_kept():
+        if importlib.util.find_spec("paddle"):
+            importlib.import_module("paddle")
+        import paddleocr
 
     for name in ("paddlex", "paddleocr"):
         logging.getLogger(name).setLevel(logging.ERROR)
     return paddleocr
+
+
+@contextmanager
+def _process_kept() -> Iterator[None]:
+    """Undo, in any thread, what is done meanwhile to the process's handlers of signals and level of logging.
+
+    paddlepaddle takes SIGTERM when it is imported: the process would end there and then, as if it had died. It also
+    keeps all that is no warning out of the log.
+    """
+    level = logging.root.level
+    libc = ctypes.CDLL(None)
+    kept = {number: ctypes.create_string_buffer(_SIGACTION_BYTES) for number in signal.valid_signals()}
+    for number, action in kept.items():
+        libc.sigaction(number, None, action)
+    try:
+        yield
+    finally:
+        logging.root.setLevel(level)
+        for number, action in kept.items():
+            libc.sigaction(number, action, None)
 
 
 def _words(page: Any, index: int) -> tuple[Word, ...]:

@@ -27,7 +27,11 @@ from rapidocr.ch_ppocr_rec.typings import TextRecOutput
 from rapidocr.ch_ppocr_rec.utils import CTCLabelDecode
 from rapidocr.utils.process_img import get_rotate_crop_image
 
-from ocr_service.engines import EngineOptions, Line, ReadOptions, Word, refuse, weights
+from cleanplate.contract.geometry import Box
+from cleanplate.contract.problems import EngineUnusable
+from ocr_service.engines import EngineOptions, Line, ReadOptions, Word, curves, refuse, weights
+from ocr_service.engines.ribbons import Curve
+from ocr_service.engines.text_models import TextModels
 
 # ImageNet's, for the channels B, G, R in this order, as PaddleOCR does it.
 _MEAN, _STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
@@ -52,15 +56,17 @@ class RapidEngine:
     """RapidOCR on OpenVINO. An instance has one inference request per network: one call at a time."""
 
     name = "rapid"
-    model = weights.MODEL
     calls_at_once = 1
 
-    def __init__(self, *, threads: int = 1):
+    def __init__(self, text: TextModels, *, threads: int = 1):
         core = openvino.Core()
-        self._detector = _Network(core, weights.DETECTION, threads)
-        self._recognizer = _Network(core, weights.RECOGNITION, threads)
-        self._orientation = _Network(core, weights.ORIENTATION, threads)
-        self._decode = CTCLabelDecode(character=weights.characters(weights.embedded(weights.RECOGNITION)))
+        self.model = text.model
+        self._decode = CTCLabelDecode(character=text.characters())
+        self._detector = _Network(core, text.network(text.detection), threads)
+        self._recognizer = _Network(core, text.network(text.recognition), threads)
+        self._orientation = _Network(core, weights.embedded(weights.ORIENTATION), threads)
+        if self._recognizer.classes != len(self._decode.character):
+            raise EngineUnusable(f"{text.recognition} has another number of classes than its list of characters")
 
     def warm_up(self) -> None:
         """Let OpenVINO pack the weights and compile its kernels, on a page with something like text."""
@@ -72,7 +78,8 @@ class RapidEngine:
         """Read a picture; see `TextEngine.read`."""
         refuse(self.name, options, "doc_orientation", "doc_unwarping")
         bgr = np.ascontiguousarray(rgb[:, :, ::-1])
-        quads = _in_order(self._find(bgr, options))
+        marks = self._marks(bgr, options)
+        quads = _in_order(_boxes(marks, options, *bgr.shape[1::-1]))
         crops = [_crop(bgr, quad) for quad in quads]
         flags: Sequence[bool | None] = [None] * len(crops)
         if options.textline_orientation:
@@ -80,26 +87,33 @@ class RapidEngine:
             crops = [np.rot90(crop, 2) if flag else crop for crop, flag in zip(crops, flags, strict=True)]
         corners = [np.roll(quad, 2, axis=0) if flag else quad for quad, flag in zip(quads, flags, strict=True)]
         texts, words = self._recognize(crops, corners, options.word_boxes)
-        return [
+        lines = [
             Line(_polygon(quad), text, score, flag, found)
             for quad, (text, score), flag, found in zip(quads, texts, flags, words, strict=True)
-            if score >= options.rec_score_thresh
         ]
+        bent = [self._bent(bgr, curve, options) for curve in curves.find(marks, options, *bgr.shape[1::-1])]
+        return [line for line in curves.instead(lines, bent) if line.score >= options.rec_score_thresh]
 
     def close(self) -> None:
         """Drop the networks; OpenVINO frees them with their last reference."""
         del self._detector, self._recognizer, self._orientation
 
-    def _find(self, bgr: NDArray[np.uint8], options: ReadOptions) -> list[Quad]:
-        height, width = bgr.shape[:2]
-        scaled = cv2.resize(bgr, _detection_size(width, height, options))
+    def _marks(self, bgr: NDArray[np.uint8], options: ReadOptions) -> NDArray[np.float32]:
+        """Return how surely each pixel of the scaled picture belongs to a line, (H, W) float32, 0 to 1."""
+        scaled = cv2.resize(bgr, _detection_size(bgr.shape[1], bgr.shape[0], options))
         planes = scaled.astype(np.float32) * _ALPHA + _BETA
-        shares = self._detector(planes.transpose(2, 0, 1)[None])[0, 0]
-        finder = DBPostProcess(
-            thresh=options.det_thresh, box_thresh=options.det_box_thresh, unclip_ratio=options.det_unclip_ratio
-        )
-        quads, _ = finder.boxes_from_bitmap(shares, shares > options.det_thresh, width, height)
-        return list(quads)
+        return np.asarray(self._detector(planes.transpose(2, 0, 1)[None])[0, 0])
+
+    def _bent(self, bgr: NDArray[np.uint8], curve: Curve, options: ReadOptions) -> Line:
+        """Read a bent line in both directions, apart from the straight ones, whose text is to be PaddleOCR's."""
+        ways = curve, curve.reversed()
+        crops = [way.flat(bgr) for way in ways]
+        corners = [np.array(Box(0, 0, crop.shape[1], crop.shape[0]).polygon()) for crop in crops]
+        texts, words = self._recognize(crops, corners, options.word_boxes)
+        back = texts[1][1] > texts[0][1]
+        placed = tuple(Word(ways[back].placed(word.polygon), word.text) for word in words[back])
+        looked = back if back or options.textline_orientation else None
+        return Line(curve.outline(), *texts[back], looked, placed)
 
     def _upside_down(self, crops: Sequence[Crop]) -> list[bool]:
         strips = [_strip(crop, _ORIENTATION_WIDTH, _ORIENTATION_WIDTH) for crop in crops]
@@ -134,9 +148,9 @@ class RapidEngine:
 class _Network:
     """One network and one inference request. (N, 3, H, W) float32 in, the first output out."""
 
-    def __init__(self, core: openvino.Core, file: str, threads: int):
+    def __init__(self, core: openvino.Core, file: Path, threads: int):
         compiled = core.compile_model(
-            str(weights.embedded(file)),
+            str(file),
             "CPU",
             {
                 "INFERENCE_PRECISION_HINT": "f32",
@@ -147,6 +161,8 @@ class _Network:
             },
         )
         self._request = compiled.create_infer_request()
+        last = compiled.output(0).partial_shape[-1]
+        self.classes = last.get_length() if last.is_static else None
 
     def __call__(self, planes: NDArray[np.float32]) -> NDArray[np.float32]:
         result: NDArray[np.float32] = self._request.infer([np.ascontiguousarray(planes)])[0]
@@ -155,8 +171,8 @@ class _Network:
 
 def load(*, threads: int, cache: Path | None, options: EngineOptions) -> RapidEngine:
     """Load the networks; see `engines.load`. Nothing is prepared, so the cache is not used."""
-    del cache, options
-    return RapidEngine(threads=threads)
+    del cache
+    return RapidEngine(options.text, threads=threads)
 
 
 def _detection_size(width: int, height: int, options: ReadOptions) -> tuple[int, int]:
@@ -171,6 +187,13 @@ def _detection_size(width: int, height: int, options: ReadOptions) -> tuple[int,
         factor = _LONGEST_SIDE / max(width, height)
         width, height = int(width * factor), int(height * factor)
     return max(round(width / _STRIDE), 1) * _STRIDE, max(round(height / _STRIDE), 1) * _STRIDE
+
+
+def _boxes(marks: NDArray[np.float32], options: ReadOptions, width: int, height: int) -> list[Quad]:
+    finder = DBPostProcess(
+        thresh=options.det_thresh, box_thresh=options.det_box_thresh, unclip_ratio=options.det_unclip_ratio
+    )
+    return list(finder.boxes_from_bitmap(marks, marks > options.det_thresh, width, height)[0])
 
 
 def _in_order(quads: list[Quad]) -> list[Quad]:

@@ -1,24 +1,20 @@
 """PP-StructureV3: a page's titles, paragraphs, tables, formulas and pictures, from models in the operator's folder.
 
 paddlex's own pipeline, one model after the other on ONNX Runtime or paddlepaddle; see `structure_models`. Nothing is
-downloaded. Text is found and read with the weights of the engine `paddle`.
+downloaded. Text is found and read by the models of the engine `rapid`.
 """
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cleanplate.contract.problems import EngineUnavailable
 from ocr_service.engines import EngineOptions, Line, PageText, ReadOptions, refuse, structure_models, weights
-from ocr_service.engines.paddle import import_paddleocr, lines
+from ocr_service.engines.paddle import import_paddleocr, lines, told_runtimes
 from ocr_service.structures import pieces
-
-log = logging.getLogger(__name__)
 
 MODEL = "PP-StructureV3"
 _WARM_UP_SIDE = 640
@@ -77,22 +73,15 @@ def load(*, threads: int, cache: Path | None, options: EngineOptions) -> Structu
     """Build the pipeline; see `engines.load`."""
     folder = options.structure.models
     assert folder is not None  # `usable` has seen it
-    detection, recognition = weights.paddle_folders(cache)
+    detection, recognition = options.text.folders(cache)
     text = {
-        "text_detection": (f"{weights.MODEL}_det", detection),
-        "text_recognition": (f"{weights.MODEL}_rec", recognition),
+        "text_detection": (options.text.detection, detection),
+        "text_recognition": (options.text.recognition, recognition),
     }
     paddleocr = import_paddleocr(cache or weights.default_cache())
     from paddlex.inference import load_pipeline_config
 
     config = structure_models.configured(load_pipeline_config(MODEL), folder, text)
-    runtimes = {
-        "onnxruntime": {"intra_op_num_threads": threads, "inter_op_num_threads": 1},
-        "paddle_static": {"cpu_threads": threads},
-    }
-    try:
-        pipeline = paddleocr.PPStructureV3(paddlex_config=config, engine="onnxruntime", engine_config=runtimes)
-    except (ImportError, OSError, RuntimeError, ValueError, KeyError) as error:
-        log.warning("PP-StructureV3 cannot be loaded", exc_info=error)
-        raise EngineUnavailable("the engine structure cannot be loaded; the log says why") from error
+    runtimes = told_runtimes(threads)
+    pipeline = paddleocr.PPStructureV3(paddlex_config=config, engine="onnxruntime", engine_config=runtimes)
     return StructureEngine(pipeline, formulas=config["use_formula_recognition"])

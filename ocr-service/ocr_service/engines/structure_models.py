@@ -1,7 +1,6 @@
 """The models of PP-StructureV3: which the operator's folder holds, and the pipeline's configuration for them.
 
-Each is a folder with PaddleX's name for it, as PaddlePaddle publishes them: `inference.yml` beside `inference.onnx`,
-for ONNX Runtime, or beside `inference.pdiparams`, for paddlepaddle. The embedded weights find and read text.
+Each is a folder, see `model_folders`. The models that find and read text are those of the engine `rapid`.
 """
 
 from __future__ import annotations
@@ -9,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from ocr_service.engines.model_folders import runtime
 
 NEEDED = (
     "PP-DocLayout_plus-L",
@@ -29,14 +30,6 @@ _OFF = (
     "use_seal_recognition",
     "use_chart_recognition",
 )
-
-
-def runtime(model: Path) -> str | None:
-    """Return what runs a model, in paddlex's words; None if the folder holds none."""
-    if not (model / "inference.yml").is_file():
-        return None
-    kinds = {"inference.onnx": "onnxruntime", "inference.pdiparams": "paddle_static"}
-    return next((name for file, name in kinds.items() if (model / file).is_file()), None)
 
 
 def missing(folder: Path) -> list[str]:

@@ -16,11 +16,11 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Final
 
-from cleanplate.contract.problems import EngineUnavailable
+from cleanplate.contract.problems import EngineUnavailable, EngineUnusable
 
-MODEL = "PP-OCRv6_small"
+MODEL: Final = "PP-OCRv6_small"
 DETECTION, RECOGNITION, ORIENTATION = (
     "PP-OCRv6_det_small.onnx",
     "PP-OCRv6_rec_small.onnx",
@@ -73,14 +73,14 @@ def embedded(name: str) -> Path:
     """Return the path of a weights file inside the installed RapidOCR, which is not imported.
 
     Raises:
-        EngineUnavailable: RapidOCR, or this file in it, is not installed.
+        EngineUnusable: RapidOCR, or this file in it, is not installed.
     """
     spec = importlib.util.find_spec("rapidocr")
     if spec is None or spec.origin is None:
-        raise EngineUnavailable("the package rapidocr, which brings the weights, is not installed")
+        raise EngineUnusable("the package rapidocr, which brings the weights, is not installed")
     path = Path(spec.origin).parent / "models" / name
     if not path.is_file():
-        raise EngineUnavailable(f"the installed rapidocr does not bring {name}")
+        raise EngineUnusable(f"the installed rapidocr does not bring {name}")
     return path
 
 
@@ -88,11 +88,11 @@ def characters(path: Path) -> list[str]:
     """Return the characters that a recognition model tells apart, in the order of its classes, without the blank.
 
     Raises:
-        EngineUnavailable: the file does not say.
+        EngineUnusable: the file does not say.
     """
     listed = onnx_metadata(path).get("character")
     if not listed:
-        raise EngineUnavailable(f"{path.name} has no list of characters in its metadata")
+        raise EngineUnusable(f"{path.name} has no list of characters in its metadata")
     return listed.splitlines()
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -26,6 +26,7 @@ from ocr_service.wires import refusals
 from ocr_service.wires.callers import Caller
 from ocr_service.wires.pruned import page_result
 from ocr_service.wires.sheets import each_page
+from ocr_service.wires.spools import Spool
 
 PATHS = ("/ocr", "/k/", "/health", "/healthz", "/api/v2/ocr/")
 STATUSES = (400, 401, 403, 404, 405, 408, 413, 422, 429, 500, 503)
@@ -107,29 +108,34 @@ class PaddlexRoutes:
         self.router.add_api_route("/k/{key}/ocr", self.ocr, methods=["POST"], include_in_schema=False)
         self.router.add_api_route("/health", self.health, methods=["GET"])
 
-    async def ocr(self, request: Request, caller: Caller) -> dict[str, Any]:
+    async def ocr(self, request: Request, caller: Caller) -> Response:
         """Read a picture, or the pages of a PDF."""
         upload = await read_upload(request, self._parts.settings.body_timeout_s)
         asked = await asyncio.to_thread(OcrRequest.model_validate, upload.fields)
         request.state.log_id = asked.logId
+        await self._parts.headroom.check()
         data = await self._file(asked.file)
         options = asked.options()
         as_pdf = asked.fileType == 0 or (asked.fileType is None and is_pdf(data))
         reader = await self._parts.readers.get(None)
+        pages = Spool()
 
-        def see(page: NDArray[np.uint8], reading: Reading) -> tuple[dict[str, Any], dict[str, int]]:
-            result = page_result(page, reading, options, drawn=asked.visualize is not False)
-            return result, {"width": page.shape[1], "height": page.shape[0]}
+        def see(page: NDArray[np.uint8], reading: Reading) -> dict[str, int]:
+            pages.add(page_result(page, reading, options, drawn=asked.visualize is not False))
+            return {"width": page.shape[1], "height": page.shape[0]}
 
-        if as_pdf:
-            seen = await each_page(self._parts, data, reader, see, options)
-        else:
-            limits = self._parts.settings.request_timeout_s, self._parts.settings.queue_timeout_s
-            seen = [await reader.see(lambda: self._picture(data), see, options, *limits)]
-        sizes = [size for _, size in seen]
+        try:
+            if as_pdf:
+                sizes = await each_page(self._parts, data, reader, see, options)
+            else:
+                limits = self._parts.settings.request_timeout_s, self._parts.settings.queue_timeout_s
+                sizes = [await reader.see(lambda: self._picture(data), see, options, *limits)]
+        except BaseException:
+            pages.close()
+            raise
         info = {"numPages": len(sizes), "pages": sizes, "type": "pdf"} if as_pdf else {**sizes[0], "type": "image"}
-        result = {"ocrResults": [page for page, _ in seen], "dataInfo": info}
-        return {"logId": asked.logId or new_id(), "errorCode": 0, "errorMsg": "Success", "result": result}
+        told = {"logId": asked.logId or new_id(), "errorCode": 0, "errorMsg": "Success"}
+        return pages.response(told, info)
 
     async def health(self) -> JSONResponse:
         """Say whether the engine is warm; 503 until then."""

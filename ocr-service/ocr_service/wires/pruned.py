@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from io import BytesIO
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
@@ -41,7 +42,7 @@ def page_result(rgb: NDArray[np.uint8], reading: Reading, options: ReadOptions, 
 
 def pruned(regions: Sequence[DetectedRegion], options: ReadOptions, quarter_turns: int = 0) -> dict[str, Any]:
     """Return the `prunedResult` of a page that had to be turned so often, against the clock, to be read."""
-    polygons = [[[round(x), round(y)] for x, y in found.polygon] for found in regions]
+    polygons = [[[round(x), round(y)] for x, y in _quad(found.polygon)] for found in regions]
     result: dict[str, Any] = {
         "model_settings": {
             "use_doc_preprocessor": options.doc_orientation,
@@ -73,6 +74,17 @@ def pruned(regions: Sequence[DetectedRegion], options: ReadOptions, quarter_turn
         used = {"use_doc_orientation_classify": True, "use_doc_unwarping": False}
         result["doc_preprocessor_res"] = {"model_settings": used, "angle": 90 * quarter_turns}
     return result
+
+
+def _quad(polygon: Sequence[Point]) -> Sequence[Point]:
+    """Return the four corners that this wire's clients count on: of a bent line those of the rectangle around it."""
+    if len(polygon) == 4:
+        return polygon
+    corners = cv2.boxPoints(cv2.minAreaRect(np.array(polygon, np.float32)))
+    along = np.subtract(polygon[len(polygon) // 2 - 1], polygon[0])
+    sides = np.roll(corners, -1, axis=0) - corners
+    first = int(np.argmax(sides @ along / np.maximum(np.linalg.norm(sides, axis=1), 1e-9)))
+    return [(float(x), float(y)) for x, y in np.roll(corners, -first, axis=0)]
 
 
 def _edges(polygon: Sequence[Point]) -> list[int]:

@@ -64,6 +64,7 @@ async def hand_in(
     """
     limits, params = parts.settings.page_limits(), params or DocumentParams()
     check_params(params, parts.readers)
+    await parts.headroom.check()
     intake = await asyncio.to_thread(read_document, data, name, params, limits)
     new = await asyncio.to_thread(intake.new_job, owner, key)
     new = replace(new, params={**new.params, "file_size": len(data), **told}, priority=priority)

@@ -85,6 +85,14 @@ def area(polygon: Sequence[Point]) -> float:
     return abs(sum(x1 * y2 - x2 * y1 for (x1, y1), (x2, y2) in pairs)) / 2
 
 
+def is_convex(polygon: Sequence[Point]) -> bool:
+    """Say whether the polygon turns in one direction only."""
+    around = [*polygon[-1:], *polygon, *polygon[:1]]
+    corners = zip(around, around[1:], around[2:], strict=False)
+    turns = [(b[0] - a[0]) * (c[1] - b[1]) - (b[1] - a[1]) * (c[0] - b[0]) for a, b, c in corners]
+    return all(turn >= 0 for turn in turns) or all(turn <= 0 for turn in turns)
+
+
 def clip_polygon(polygon: Sequence[Point], width: float, height: float) -> Polygon:
     """Return the part of the polygon inside the picture (Sutherland and Hodgman, 1974); empty when there is none."""
     points = list(polygon)

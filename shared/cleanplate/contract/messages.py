@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -11,6 +12,7 @@ from cleanplate.contract.geometry import Box, Polygon, bounds, text_height
 
 MaskMode = Literal["auto", "box", "polygon", "stroke"]
 COORDINATE_LIMIT = 1_000_000.0
+_LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
 
 
 def _finite(value: float) -> float:
@@ -19,7 +21,15 @@ def _finite(value: float) -> float:
     return value
 
 
+def _language(tag: str) -> str:
+    if len(tag) > 35 or not _LANGUAGE.fullmatch(tag):
+        raise ValueError("must be the tag of a language (BCP 47), such as en, ja or zh-Hant")
+    return tag
+
+
 Coordinate = Annotated[float, AfterValidator(_finite)]
+Languages = Annotated[tuple[Annotated[str, AfterValidator(_language)], ...], Field(min_length=1, max_length=20)]
+"""In which a text is written, as an OCR engine is told. Which it can read is its own to say."""
 
 
 class Region(BaseModel):

@@ -19,7 +19,9 @@ Problem
 ├── QueueFull           429  too many jobs wait
 ├── EngineBusy          429  too many calls wait for the engine
 ├── TooManyAttempts     429  somebody guesses passwords
-├── EngineUnavailable   503  the engine or model cannot be used here
+├── EngineUnavailable   503  the engine or model cannot be used now
+│   └── EngineUnusable  503  it cannot be used here, its files being missing or broken; no retry helps
+├── MemoryShort         503  there is too little free memory to begin
 ├── StoreBusy           503  the job store is locked or away
 ├── StorageFull         507  there is no room left to keep what was sent
 ├── UpstreamFailed      502  another service failed for longer than the retries last
@@ -67,6 +69,17 @@ class Problem(Exception):
             **self.extra,
         }
         return {key: value for key, value in body.items() if value is not None}
+
+
+def known(code: str, otherwise: type[Problem] = Problem) -> type[Problem]:
+    """Return the class that has this code."""
+    left = Problem.__subclasses__()
+    while left:
+        cls = left.pop(0)
+        if cls.code == code:
+            return cls
+        left += cls.__subclasses__()
+    return otherwise
 
 
 class Invalid(Problem):
@@ -178,9 +191,21 @@ class TooManyAttempts(Problem):
 
 
 class EngineUnavailable(Problem):
-    """The engine or model cannot be used here."""
+    """The engine or model cannot be used now."""
 
     code, status, retryable = "engine_unavailable", 503, True
+
+
+class EngineUnusable(EngineUnavailable):
+    """The engine or model cannot be used here."""
+
+    code, retryable = "engine_unusable", False
+
+
+class MemoryShort(Problem):
+    """There is too little free memory to begin this; try again later."""
+
+    code, status, retryable = "memory_short", 503, True
 
 
 class StoreBusy(Problem):

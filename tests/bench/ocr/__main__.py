@@ -19,7 +19,7 @@ from tests.bench.ocr import reading, serving
 from tests.bench.ocr.pictures import FOLDER, pictures
 from tests.bench.targets import Target, print_table
 
-PARTS = ("reading", "known", "faster", "overhead", "beside")
+PARTS = ("reading", "known", "bent", "faster", "overhead", "beside")
 
 
 def main() -> None:
@@ -47,6 +47,8 @@ def targets(given: argparse.Namespace, folder: Path) -> Iterator[Target]:
         yield from reading.compared(given.folder, given.repeats)
     if "known" in parts:
         yield from reading.known(given.latin, given.cjk)
+    if "bent" in parts:
+        yield from reading.arched(given.latin)
     if "faster" in parts and given.paddlex:
         found = [rgb for _, rgb in pictures(given.folder)]
         some = found[:: max(1, len(found) // given.pictures)][: given.pictures]

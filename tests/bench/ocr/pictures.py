@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -91,6 +92,21 @@ def pages(sentences: tuple[str, ...], fonts: list[Font], size: tuple[int, int] =
         for number, line in enumerate(lines):
             draw.text((MARGIN_PX, MARGIN_PX + STEP_PX * number), line, "black", font)
         yield Page(np.asarray(sheet), lines)
+
+
+def bent(text: str, font: Font, radius: float, size: tuple[int, int]) -> RGB:
+    """Draw a text letter by letter along a circle, arched; radius and size, (width, height), in pixels."""
+    ink, at = Image.new("L", size), -font.getlength(text) / 2
+    cell = 3 * font.size
+    for letter in text:
+        wide = font.getlength(letter)
+        angle, at = (at + wide / 2) / radius, at + wide
+        glyph = Image.new("L", (cell, cell))
+        ImageDraw.Draw(glyph).text((cell / 2, cell / 2), letter, 255, font, anchor="mm")
+        turned = glyph.rotate(-math.degrees(angle), Image.Resampling.BICUBIC)
+        middle = size[0] / 2 + radius * math.sin(angle), size[1] / 4 + radius * (1 - math.cos(angle))
+        ink.paste(255, (round(middle[0] - cell / 2), round(middle[1] - cell / 2)), turned)
+    return np.repeat(255 - np.asarray(ink)[:, :, None], 3, axis=2)
 
 
 def fonts(files: list[Path]) -> list[Font]:

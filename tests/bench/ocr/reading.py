@@ -5,16 +5,33 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import cast
 
 from ocr_service import engines
 from ocr_service.detect import detect
 from ocr_service.engines import Line, ReadOptions, TextEngine
-from tests.bench.ocr.pictures import CJK, FONT_PX, LATIN, MARGIN_PX, RGB, STEP_PX, Font, Page, fonts, pages, pictures
+from tests.bench.ocr.pictures import (
+    CJK,
+    FONT_PX,
+    LATIN,
+    MARGIN_PX,
+    RGB,
+    STEP_PX,
+    Font,
+    Page,
+    bent,
+    fonts,
+    pages,
+    pictures,
+)
 from tests.bench.targets import Target
 
-LATIN_PERCENT, CJK_PERCENT = 1.0, 2.0
+LATIN_PERCENT, CJK_PERCENT, BENT_PERCENT = 1.0, 2.0, 2.0
+SIGNS = ("Fresh bread every day", "GRAND HOTEL EXCELSIOR", "Curved lettering 2024")
+RADII = (700, 400, 250)
+BENT_SIZE = (700, 500)
 
 
 @dataclass
@@ -51,6 +68,18 @@ def known(latin: list[Path], cjk: list[Path]) -> Iterator[Target]:
         yield from _known("CJK", CJK, fonts(cjk), engine, CJK_PERCENT)
     else:
         print("not measured: CJK; no --cjk")
+
+
+def arched(latin: list[Path]) -> Iterator[Target]:
+    """Read arches of text with the default engine, and count the wrong characters without regard to spaces."""
+    engine, errors, characters = loaded(engines.DEFAULT).engine, 0, 0
+    for text, radius, font in product(SIGNS, RADII, fonts(latin)):
+        regions = detect(bent(text, font, radius, BENT_SIZE), engine).regions
+        read, wanted = "".join(region.text for region in regions).replace(" ", ""), text.replace(" ", "")
+        errors, characters = errors + distance(wanted, read), characters + len(wanted)
+        corners = [len(region.polygon) for region in regions]
+        print(f"radius {radius:4} {text!r}: {read!r}, corners {corners}")
+    yield Target("bent lines, characters wrong, %", 100 * errors / characters, BENT_PERCENT)
 
 
 def loaded(name: str) -> Run:

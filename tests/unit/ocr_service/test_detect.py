@@ -195,6 +195,23 @@ def test_the_angle_is_that_of_the_baseline_clockwise(
     assert found.regions[0].angle == angle
 
 
+ARCH = ((0.0, 40.0), (50.0, 0.0), (100.0, 40.0), (80.0, 50.0), (50.0, 25.0), (20.0, 50.0))
+
+
+def test_a_bent_line_runs_from_its_first_edge_to_its_last() -> None:
+    (across,) = detect(white(120, 80), Saying(Line(ARCH, "arch", 0.9))).regions
+    (back,) = detect(white(120, 80), Saying(Line(ARCH, "arch", 0.9, upside_down=True))).regions
+    assert (across.angle, back.angle) == (0, 180)
+    assert (across.polygon[0], back.polygon[0]) == (ARCH[0], ARCH[3])
+
+
+def test_a_line_below_an_arch_is_not_taken_for_a_part_of_it() -> None:
+    whole, window = Window(0, 0, 400, 200, whole=True), Window(0, 0, 400, 200)
+    arch = Line(tuple((3 * x, 2 * y) for x, y in ARCH), "arch", 0.9)
+    below = line(90, 60, 120, 36)
+    assert merge([(whole, []), (window, [arch, below])], 400, 200) == [arch, below]
+
+
 def test_the_polygon_of_a_line_upside_down_begins_where_its_text_does() -> None:
     polygon = ((10.0, 10.0), (110.0, 10.0), (110.0, 30.0), (10.0, 30.0))
     (region,) = detect(white(200, 200), Saying(Line(polygon, "t", 0.5, upside_down=True))).regions

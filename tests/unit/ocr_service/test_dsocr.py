@@ -84,7 +84,7 @@ def _machine(root: Path, *, total_kb: int = 16 * 1024**2, available_kb: int = 8 
 def test_memory_is_the_machine_s(tmp_path: Path) -> None:
     found = system_memory(_machine(tmp_path, memory_max="max\n", memory_current="5\n", memory_stat=""))
     assert found == Memory(8 * GB, 16 * GB)
-    assert (found.free_gb, found.total_gb, found.pressing) == (8, 16, False)
+    assert (found.free_gb, found.total_gb) == (8, 16)
 
 
 def test_memory_is_the_container_s_where_that_is_less(tmp_path: Path) -> None:
@@ -93,10 +93,14 @@ def test_memory_is_the_container_s_where_that_is_less(tmp_path: Path) -> None:
     assert system_memory(made) == Memory(GB, 4 * GB)
 
 
-def test_little_memory_is_pressing(tmp_path: Path) -> None:
-    found = system_memory(_machine(tmp_path, available_kb=1024**2))
-    assert found is not None
-    assert found.pressing
+def test_memory_is_the_container_s_with_the_older_kind_of_cgroup(tmp_path: Path) -> None:
+    made = _machine(tmp_path)
+    group = made / "sys" / "fs" / "cgroup" / "memory"
+    group.mkdir(parents=True)
+    (group / "memory.limit_in_bytes").write_text(f"{4 * GB}\n")
+    (group / "memory.usage_in_bytes").write_text(f"{4 * GB}\n")
+    (group / "memory.stat").write_text(f"inactive_file 0\ntotal_inactive_file {GB}\n")
+    assert system_memory(made) == Memory(GB, 4 * GB)
 
 
 def test_a_machine_that_tells_nothing_is_no_error(tmp_path: Path) -> None:

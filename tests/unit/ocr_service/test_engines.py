@@ -10,9 +10,13 @@ import pytest
 
 from cleanplate.contract.problems import EngineUnavailable, Invalid
 from ocr_service import engines
-from ocr_service.engines import ENGINES, ReadOptions, load, refuse, usable, weights
+from ocr_service.engines import ENGINES, EngineOptions, ReadOptions, load, refuse, usable, weights
 
 NAMES = ("PP-OCRv6_det_small.onnx", "PP-OCRv6_rec_small.onnx")
+
+
+def nothing(_: EngineOptions) -> str:
+    return ""
 
 
 def onnx(path: Path, characters: str) -> None:
@@ -54,14 +58,16 @@ def test_asking_whether_an_engine_is_usable_imports_nothing(name: str) -> None:
 
 
 def test_an_engine_without_its_packages_says_which_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engines, "ENGINES", {"odd": engines.EngineEntry(("no_such_package", "json"), (), "odd")})
+    monkeypatch.setattr(
+        engines, "ENGINES", {"odd": engines.EngineEntry(("no_such_package", "json"), (), "odd", nothing)}
+    )
     assert usable("odd") == (False, "not installed: no_such_package")
     with pytest.raises(EngineUnavailable, match="no_such_package"):
         load("odd")
 
 
 def test_an_engine_without_its_weights_says_so(wheel: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engines, "ENGINES", {"odd": engines.EngineEntry((), ("other.onnx",), "odd")})
+    monkeypatch.setattr(engines, "ENGINES", {"odd": engines.EngineEntry((), ("other.onnx",), "odd", nothing)})
     assert usable("odd") == (False, "the installed rapidocr does not bring other.onnx")
 
 

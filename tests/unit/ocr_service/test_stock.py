@@ -135,6 +135,8 @@ def test_an_engine_is_not_loaded_on_a_gpu_that_is_too_full() -> None:
     assert caught.value.retry_after_s is not None
     check_gpu("deepseek", ON_GPU, 5.0, lambda: Memory(5 * GB, 24 * GB))
     check_gpu("deepseek", ON_GPU, 8.0, lambda: None)
+    with pytest.raises(EngineUnavailable):
+        check_gpu("paddle", EngineOptions(paddle_runtime="paddle_static"), 8.0, lambda: Memory(5 * GB, 24 * GB))
 
 
 def test_nobody_asks_the_gpu_where_no_engine_takes_it() -> None:
@@ -143,4 +145,5 @@ def test_nobody_asks_the_gpu_where_no_engine_takes_it() -> None:
 
     check_gpu("deepseek", ON_GPU, 0.0, asked)
     check_gpu("rapid", ON_GPU, 8.0, asked)
+    check_gpu("paddle", ON_GPU, 8.0, asked)
     check_gpu("deepseek", replace(ON_GPU, deepseek=DeepSeekOptions(backend="vllm")), 8.0, asked)

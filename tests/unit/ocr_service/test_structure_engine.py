@@ -15,6 +15,7 @@ from ocr_service.engines import ReadOptions, needs, structure_models
 from ocr_service.engines.needs import EngineOptions, StructureOptions
 from ocr_service.engines.structure import StructureEngine
 from ocr_service.settings import OcrSettings
+from tests.fakes.text_models import put
 
 PAGE = np.full((100, 200, 3), (255, 0, 0), np.uint8)
 TEXT = {"text_detection": ("det", Path("/d")), "text_recognition": ("rec", Path("/r"))}
@@ -34,13 +35,6 @@ class Pipeline:
         read = {"rec_polys": [corners], "rec_texts": ["Hello"], "rec_scores": [0.9]}
         block = SimpleNamespace(label="text", content="Hello", bbox=[1, 2, 9, 8])
         return [{"parsing_res_list": [block], "overall_ocr_res": read}]
-
-
-def put(folder: Path, *names: str, file: str = "inference.onnx") -> None:
-    for name in names:
-        (folder / name).mkdir(parents=True)
-        for part in ("inference.yml", file):
-            (folder / name / part).touch()
 
 
 def reason(folder: Path | None) -> str:
@@ -103,14 +97,14 @@ def test_missing_models_are_named_one_by_one(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("installed")
 def test_paddlepaddle_is_asked_for_only_where_a_model_needs_it(tmp_path: Path) -> None:
     put(tmp_path, *structure_models.NEEDED)
-    put(tmp_path, structure_models.FORMULAS[-1], file="inference.pdiparams")
+    put(tmp_path, structure_models.FORMULAS[-1], runtime="paddle_static")
     assert reason(tmp_path) == "not installed: paddle"
     put(tmp_path, structure_models.FORMULAS[0])
     assert reason(tmp_path) == ""
 
 
 def test_it_cannot_be_loaded_where_it_cannot_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    entry = engines.EngineEntry((), (), "", missing=engines.ENGINES["structure"].missing)
+    entry = engines.EngineEntry((), (), "", engines.ENGINES["structure"].missing)
     monkeypatch.setattr(engines, "ENGINES", {"structure": entry})
     monkeypatch.setattr(needs, "STRUCTURE_PACKAGES", ())
     options = OcrSettings(structure_models=tmp_path).engine_options()
@@ -120,7 +114,7 @@ def test_it_cannot_be_loaded_where_it_cannot_be_used(tmp_path: Path, monkeypatch
 
 def test_every_model_is_one_of_this_machine(tmp_path: Path) -> None:
     put(tmp_path, *structure_models.NEEDED, structure_models.COLUMNS)
-    put(tmp_path, structure_models.FORMULAS[1], file="inference.pdiparams")
+    put(tmp_path, structure_models.FORMULAS[1], runtime="paddle_static")
     config = {
         "use_doc_preprocessor": True,
         "SubModules": {

@@ -35,8 +35,9 @@ class Door:
                 max_age_s=settings.app_console_session_max_age,
             )
         keys = [] if settings.app_require_auth is False else settings.keys()
-        self._keys = Keys(keys, settings.page_origins())
-        self._keys_or_cookie = Keys(keys, settings.page_origins(), self.sessions)
+        origins, hosts = settings.page_origins(), settings.host_names()
+        self._keys = Keys(keys, origins, hosts=hosts)
+        self._keys_or_cookie = Keys(keys, origins, self.sessions, hosts)
         self._shut = settings.app_require_auth is True and not keys
 
     def signed_in(self, connection: HTTPConnection) -> bool:

@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 
 from cleanplate.runtime.jobs import State
 from cleanplate.runtime.openapi import PROBE
-from ocr_service.machine import gpu_memory, system_memory
+from ocr_service.machine import gpu_memory
 from ocr_service.parts import Parts
 from ocr_service.settings import OcrSettings
 
@@ -40,9 +40,19 @@ class SystemRoutes:
             "model_enabled": settings.app_enable_ds_model,
             "limits": {"max_upload_mb": settings.max_file_size // _MEGABYTE, "max_pages": settings.max_pages},
             **await self._queue(),
-            **await asyncio.to_thread(_memory),
+            **await asyncio.to_thread(self._memory),
         }
         return JSONResponse(told, 200 if well else 503)
+
+    def _memory(self) -> dict[str, Any]:
+        system, gpu = self._parts.headroom.machine(), gpu_memory()
+        return {
+            "gpu_free_gb": gpu and gpu.free_gb,
+            "gpu_total_gb": gpu and gpu.total_gb,
+            "system_memory_free_gb": system and system.free_gb,
+            "system_memory_total_gb": system and system.total_gb,
+            "memory_pressure": self._parts.headroom.pressing(system),
+        }
 
     async def _queue(self) -> dict[str, int]:
         board = self._parts.board
@@ -55,14 +65,3 @@ def _backend(settings: OcrSettings) -> str:
     if settings.engine == "deepseek" and settings.deepseek_backend == "hf":
         return "gpu"
     return "remote" if settings.engine in ("deepseek", "openai") else "cpu"
-
-
-def _memory() -> dict[str, Any]:
-    system, gpu = system_memory(), gpu_memory()
-    return {
-        "gpu_free_gb": gpu and gpu.free_gb,
-        "gpu_total_gb": gpu and gpu.total_gb,
-        "system_memory_free_gb": system and system.free_gb,
-        "system_memory_total_gb": system and system.total_gb,
-        "memory_pressure": system is not None and system.pressing,
-    }

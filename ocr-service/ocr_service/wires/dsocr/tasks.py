@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from fastapi import APIRouter, Query, Request
 
-from cleanplate.contract.problems import EngineUnavailable, Finished, Malformed
+from cleanplate.contract.problems import EngineUnusable, Finished, Malformed
 from cleanplate.runtime.access import seen_by
 from cleanplate.runtime.bodies import File, read_upload
 from cleanplate.runtime.jobs import State
@@ -105,4 +105,4 @@ class TaskRoutes:
 
     def _check_model(self) -> None:
         if not self._parts.settings.app_enable_ds_model:
-            raise EngineUnavailable("there is no model: APP_ENABLE_DS_MODEL is false")
+            raise EngineUnusable("there is no model: APP_ENABLE_DS_MODEL is false")
