@@ -7,7 +7,7 @@ import json
 import random
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
@@ -17,8 +17,15 @@ from pydantic import BaseModel, TypeAdapter
 from backend.hints import Hints
 from cleanplate.contract import problems
 from cleanplate.contract.messages import Detection
-from cleanplate.contract.problems import Malformed, Problem, TooLarge, UnsupportedMedia, UpstreamFailed
-from cleanplate.runtime import logs
+from cleanplate.contract.problems import (
+    Malformed,
+    Problem,
+    TooLarge,
+    UnsupportedMedia,
+    UpstreamFailed,
+    UpstreamRefused,
+)
+from cleanplate.runtime import logs, traces
 from cleanplate.runtime.images import PictureLimits, probe
 
 T = TypeVar("T")
@@ -59,6 +66,11 @@ class ServiceClient:
         headers = {"traceparent": logs.traceparent.get()} if logs.traceparent.get() else {}
         return headers | ({"Authorization": f"Bearer {self._key}"} if self._key else {})
 
+    def called(self, method: str, place: str) -> AbstractContextManager[traces.Span]:
+        """Record a call; `place` is its path without ids."""
+        told = {"http.request.method": method, "service.peer.name": self.name}
+        return traces.span(f"{method} {place}", told, kind="client")
+
     async def get(self, path: str) -> bytes:
         """Return the body of a GET. One attempt. Raises Refused, UpstreamFailed."""
         return await self._once("GET", path, None)
@@ -90,16 +102,23 @@ class ServiceClient:
             pause_s = min(LONGEST_PAUSE_S, pause_s * 2)
 
     async def _once(self, method: str, path: str, body: Any) -> bytes:
-        try:
-            async with self.session.request(
-                method, self.url + path, data=body, headers=self.headers(), timeout=self._timeout, allow_redirects=False
-            ) as response:
-                data = await response.read()
-                if response.status >= 300:
-                    raise _refusal(self.name, response, data)
-                return data
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise UpstreamFailed(f"{self.name} does not answer: {type(error).__name__} {error}".strip()) from None
+        with self.called(method, "/".join(path.split("/")[:4])) as span:
+            try:
+                async with self.session.request(
+                    method,
+                    self.url + path,
+                    data=body,
+                    headers=self.headers(),
+                    timeout=self._timeout,
+                    allow_redirects=False,
+                ) as response:
+                    span.attributes["http.response.status_code"] = response.status
+                    data = await response.read()
+                    if response.status >= 300:
+                        raise _refusal(self.name, response, data)
+                    return data
+            except (aiohttp.ClientError, OSError, TimeoutError) as error:
+                raise UpstreamFailed(f"{self.name} does not answer: {type(error).__name__} {error}".strip()) from None
 
 
 def _refusal(name: str, response: aiohttp.ClientResponse, data: bytes) -> Problem:
@@ -107,16 +126,18 @@ def _refusal(name: str, response: aiohttp.ClientResponse, data: bytes) -> Proble
         body = json.loads(data)
     except ValueError:
         body = {}
-    detail = str(body.get("detail") or body.get("errorMsg") or response.reason) if isinstance(body, dict) else ""
-    code = str(body.get("code", "")) if isinstance(body, dict) else ""
+    body = body if isinstance(body, dict) else {}
+    detail = str(body.get("detail") or body.get("errorMsg") or response.reason)
+    code, field = body.get("code"), body.get("field")
+    told = f"{name} answered {response.status}: {detail}"
+    if response.status >= 500 and body.get("retryable") is False:
+        return UpstreamRefused(told)
     if response.status >= 500 or response.status == 429:
-        pause_s = _retry_after_s(response.headers.get("Retry-After", ""))
-        return UpstreamFailed(f"{name} answered {response.status}: {detail}", retry_after_s=pause_s)
-    field = body.get("field") if isinstance(body, dict) else None
+        return UpstreamFailed(told, retry_after_s=_retry_after_s(response.headers.get("Retry-After", "")))
     known = next((cls for cls in _all_problems() if cls.code == code and cls.status == response.status), None)
     if known is not None:
         return known(detail, field=field)
-    return Refused(response.status, code, f"{name} answered {response.status}: {detail}", field=field)
+    return Refused(response.status, str(code or ""), told, field=field)
 
 
 def _retry_after_s(given: str) -> float | None:
@@ -145,9 +166,8 @@ def _all_problems() -> list[type[Problem]]:
 class OcrClient(ServiceClient):
     """The ocr-service."""
 
-    async def detect(self, image: bytes, engine: str | None) -> Detection:
+    async def detect(self, image: bytes, params: dict[str, Any]) -> Detection:
         """Return the text of a picture."""
-        params = {"engine": engine} if engine else {}
         answer = await self.post("/v1/detect", lambda: _form(image, params))
         with _readable(self.name):
             return Detection.model_validate_json(answer)

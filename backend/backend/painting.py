@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,12 +16,17 @@ from backend.notes import noting
 from backend.sheets import NO_TASK, Sheet
 from backend.spans import Span
 from cleanplate.contract.messages import DetectedRegion
-from cleanplate.contract.problems import Expired, NotFound, Problem, UpstreamFailed
+from cleanplate.contract.problems import Expired, NotFound, Problem, UpstreamFailed, UpstreamRefused
 from cleanplate.runtime.jobs import State
 
 log = logging.getLogger(__name__)
 
 TASK_TRIES = 3
+Meanwhile = Callable[[], Awaitable[None]]
+
+
+async def nothing() -> None:
+    """Do nothing."""
 
 
 class PaintingFailed(UpstreamFailed):
@@ -46,16 +51,25 @@ class Painter:
         self._inpaint = inpaint
         self._patience_s = patience_s
 
-    async def paint(self, sheet: Sheet, painting: Painting) -> None:
+    async def paint(self, sheet: Sheet, painting: Painting, meanwhile: Meanwhile = nothing) -> None:
         """Carry the painting to its end: its file, and a checkpoint with what was done to each region.
 
+        `meanwhile` is called while the service is at work; when its task has to be begun anew, again.
+
         Raises:
-            PaintingFailed: the task failed for good, or too often.
+            PaintingFailed: the task failed too often, or was cancelled there.
+            UpstreamRefused: it failed for good.
             UpstreamFailed: the service was away for too long.
         """
+        with sheet.step("inpaint"):
+            await self._painted(sheet, painting, meanwhile)
+
+    async def _painted(self, sheet: Sheet, painting: Painting, meanwhile: Meanwhile) -> None:
         for tried in range(TASK_TRIES):
             task_id = await self._task_id(sheet)
             try:
+                await self._submit(sheet, painting, task_id)
+                await meanwhile()
                 end = await self._follow(sheet, painting, task_id)
                 if end["type"] == "task_completed":
                     await self._keep(sheet, painting, task_id, end["result"].get("regions", []))
@@ -63,6 +77,8 @@ class Painter:
             except (NotFound, Expired):
                 end = {"type": "task_failed", "error_message": "the task is gone", "retryable": True}
             reason = end.get("error_message") or end["type"]
+            if end.get("retryable") is False:
+                raise UpstreamRefused(f"inpaint-service: {reason}")
             if tried + 1 == TASK_TRIES or end["type"] != "task_failed" or not end.get("retryable"):
                 raise PaintingFailed(f"inpaint-service: {reason}")
             await sheet.note("retrying", service="inpaint-service", reason=reason, checkpoint=NO_TASK)
@@ -86,15 +102,19 @@ class Painter:
         await sheet.note("task_chosen", task_id=task_id, checkpoint={"task": task_id, "tasks": number, "after": 0})
         return task_id
 
-    async def _follow(self, sheet: Sheet, painting: Painting, task_id: str) -> dict[str, Any]:
-        """Start the task, or find it, and relay its progress; return the message that ended it."""
+    async def _submit(self, sheet: Sheet, painting: Painting, task_id: str) -> None:
+        """Start the task, or find it."""
         submit = lambda: self._inpaint.submit(painting.image, painting.regions, painting.params, task_id)  # noqa: E731
         await self._inpaint.patiently(submit, noting(sheet))
+
+    async def _follow(self, sheet: Sheet, painting: Painting, task_id: str) -> dict[str, Any]:
+        """Relay the task's progress; return the message that ended it."""
         after = sheet.checkpoint.get("after", 0)
-        async for message in relay.follow(self._inpaint, task_id, after, self._patience_s):
-            if message["type"] in relay.ENDS:
-                return message
-            await _merge(sheet, message, painting.span)
+        async with aclosing(relay.follow(self._inpaint, task_id, after, self._patience_s)) as messages:
+            async for message in messages:
+                if message["type"] in relay.ENDS:
+                    return message
+                await _merge(sheet, message, painting.span)
         raise UpstreamFailed("the inpaint-service ended the progress of a task without its end")
 
     async def _keep(self, sheet: Sheet, painting: Painting, task_id: str, results: list[dict[str, Any]]) -> None:

@@ -9,7 +9,8 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any
 
 import aiohttp
@@ -27,7 +28,7 @@ _NEEDED = frozenset({"overall_progress", "message", "current_region", "total_reg
 _END_BY_STATUS = {"completed": "task_completed", "error": "task_failed", "cancelled": "task_cancelled"}
 
 
-async def follow(client: InpaintClient, task_id: str, after: int, patience_s: float) -> AsyncIterator[dict[str, Any]]:
+async def follow(client: InpaintClient, task_id: str, after: int, patience_s: float) -> AsyncGenerator[dict[str, Any]]:
     """Yield the task's messages with a `seq` over `after`, each once, and end after the one that ends the task.
 
     When the connection goes away one message of type `reconnecting` is yielded, and until it is back the task's status
@@ -41,14 +42,15 @@ async def follow(client: InpaintClient, task_id: str, after: int, patience_s: fl
     while True:
         reason, greeted = "the connection was closed", False
         try:
-            async for message in _connected(client, task_id, after):
-                greeted = True
-                if _is_new(message, after):
-                    pause_s, told, after = FIRST_PAUSE_S, False, message["seq"]
-                    share = message.get("overall_progress", share)
-                    yield message
-                    if message["type"] in ENDS:
-                        return
+            async with aclosing(_connected(client, task_id, after)) as messages:
+                async for message in messages:
+                    greeted = True
+                    if _is_new(message, after):
+                        pause_s, told, after = FIRST_PAUSE_S, False, message["seq"]
+                        share = message.get("overall_progress", share)
+                        yield message
+                        if message["type"] in ENDS:
+                            return
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             reason = f"{type(error).__name__} {error}".strip()
         polled = await _polled(client, task_id, after)
@@ -77,16 +79,15 @@ def _is_new(message: dict[str, Any], after: int) -> bool:
     return isinstance(seq, int) and seq > after and (not is_update or message.keys() >= _NEEDED)
 
 
-async def _connected(client: InpaintClient, task_id: str, after: int) -> AsyncIterator[dict[str, Any]]:
+async def _connected(client: InpaintClient, task_id: str, after: int) -> AsyncGenerator[dict[str, Any]]:
     """Yield what the task's WebSocket says until it is closed. Raises what aiohttp raises, ValueError: no JSON."""
     url = f"ws{client.url.removeprefix('http')}/api/v1/ws/progress/{task_id}?after={after}"
     closing = aiohttp.ClientWSTimeout(ws_close=2.0)
-    async with (
-        asyncio.timeout(CONNECT_S) as limit,
-        client.session.ws_connect(url, headers=client.headers(), heartbeat=HEARTBEAT_S, timeout=closing) as websocket,
-        client.hints.closing(task_id, websocket),
-    ):
-        limit.reschedule(None)
+    async with asyncio.timeout(CONNECT_S):
+        with client.called("GET", "/api/v1/ws/progress"):
+            headers = client.headers()
+            websocket = await client.session.ws_connect(url, headers=headers, heartbeat=HEARTBEAT_S, timeout=closing)
+    async with websocket, client.hints.closing(task_id, websocket):
         async for frame in websocket:
             if frame.type is not aiohttp.WSMsgType.TEXT:
                 return

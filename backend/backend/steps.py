@@ -19,6 +19,7 @@ from backend.verifying import Verifier
 from cleanplate.contract.messages import DetectedRegion
 from cleanplate.contract.problems import Expired
 from cleanplate.runtime.images import PictureLimits
+from cleanplate.runtime.jobs import LeaseLost
 
 
 class Steps:
@@ -35,10 +36,14 @@ class Steps:
         """Return the text, and what of it is erased. A rerun brings it with it, save for pages that had failed."""
         if "detected" in sheet.checkpoint:
             return Choices.model_validate_json(await sheet.get(REGIONS))
+        with sheet.step("detect"):
+            return await self._detect(sheet, image, options)
+
+    async def _detect(self, sheet: Sheet, image: bytes, options: Options) -> Choices:
         started = time.perf_counter()
         found = await self._given(sheet) if sheet.run.job.params.get("rerun_of") else None
         if found is None:
-            seen = await self._ocr.patiently(lambda: self._ocr.detect(image, options.engine), noting(sheet))
+            seen = await self._ocr.patiently(lambda: self._ocr.detect(image, options.ocr_params()), noting(sheet))
             found = await asyncio.to_thread(choose, seen, options)
         await sheet.put(REGIONS, found.model_dump_json().encode())
         count = len(found.regions)
@@ -56,23 +61,25 @@ class Steps:
     async def erase(self, sheet: Sheet, image: bytes, chosen: Sequence[DetectedRegion], options: Options) -> None:
         """Build the mask, and unless that is all that is wanted, repaint and look again."""
         try:
-            await self._mask(sheet, image, chosen, options)
-            if chosen and not options.dry_run:
+            if options.dry_run:
+                await self._mask(sheet, image, chosen, options)
+            elif chosen:
                 await self._repaint(sheet, image, chosen, options)
                 if options.verify:
                     await self._verifier.verify(sheet, chosen, options)
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, LeaseLost):
             await self._painter.cancel(sheet)
             raise
 
     async def keep(self, sheet: Sheet, image: bytes, options: Options) -> None:
         """Keep the last painting, or the picture as it came, as the result, in the format that is wanted."""
-        number = sheet.checkpoint.get("painted")
-        if number is None:
-            result = await asyncio.to_thread(unchanged, image, options, self._limits)
-        else:
-            result = await asyncio.to_thread(finished, await sheet.get(painted(number)), image, options, self._limits)
-        await sheet.put(RESULT, result)
+        number, limits = sheet.checkpoint.get("painted"), self._limits
+        with sheet.step("finalize"):
+            if number is None:
+                result = await asyncio.to_thread(unchanged, image, options, limits)
+            else:
+                result = await asyncio.to_thread(finished, await sheet.get(painted(number)), image, options, limits)
+            await sheet.put(RESULT, result)
 
     async def tidy(self, sheet: Sheet) -> None:
         """Remove the paintings; the result is kept."""
@@ -89,12 +96,15 @@ class Steps:
         if "masked" in sheet.checkpoint or not chosen:
             return
         params = options.inpaint_params()
-        mask = await self._inpaint.patiently(lambda: self._inpaint.mask(image, chosen, params), noting(sheet))
-        await sheet.put(MASK, mask)
+        with sheet.step("mask"):
+            mask = await self._inpaint.patiently(lambda: self._inpaint.mask(image, chosen, params), noting(sheet))
+            await sheet.put(MASK, mask)
         told = {"stage_progress": 1.0, "message": "mask built", "regions": len(chosen)}
         await sheet.report("masking", spans.MASKED, checkpoint={"masked": True}, **told)
 
     async def _repaint(self, sheet: Sheet, image: bytes, chosen: Sequence[DetectedRegion], options: Options) -> None:
+        """Begin the painting, which takes longest, fetch the mask, and follow the painting to its end."""
         if "painted" not in sheet.checkpoint:
             span = spans.painting(1, verify=options.verify)
-            await self._painter.paint(sheet, Painting(1, image, chosen, options.inpaint_params(), span))
+            painting = Painting(1, image, chosen, options.inpaint_params(), span)
+            await self._painter.paint(sheet, painting, lambda: self._mask(sheet, image, chosen, options))

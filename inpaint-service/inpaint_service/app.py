@@ -52,6 +52,7 @@ def make_app(settings: InpaintSettings, loader: Callable[..., Inpainter] = load,
         limit_bytes=settings.body_limit(),
         checks={"model": parts.model_ready, "store": parts.store_answers},
         running=lambda: _running(parts, worker),
+        recorder=service.open_recorder("inpaint-service", settings),
     )
     app.include_router(Routes(parts).router)
     app.include_router(IopaintRoutes(parts).router)

@@ -13,13 +13,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cleanplate.contract.problems import EngineUnavailable
+from cleanplate.runtime import traces
 from inpaint_service.engines import Batching, Inpainter, OutOfMemory, Params, most_in_batch
 
 log = logging.getLogger(__name__)
@@ -88,13 +89,13 @@ class Model:
     def inpaint(
         self, rgb: NDArray[np.uint8], mask: NDArray[np.uint8], params: Params | None = None
     ) -> NDArray[np.uint8]:
-        with self._lent() as engine:
+        with self._lent() as engine, self._called(rgb):
             return engine.inpaint(rgb, mask, params)
 
     def inpaint_many(
         self, rgb: NDArray[np.uint8], mask: NDArray[np.uint8], params: Params | None = None
     ) -> NDArray[np.uint8]:
-        with self._lent() as engine:
+        with self._lent() as engine, self._called(rgb):
             assert isinstance(engine, Batching)
             return engine.inpaint_many(rgb, mask, params)
 
@@ -116,6 +117,12 @@ class Model:
             self._closed = True
             self._changed.wait_for(lambda: self.status != "loading" and not self._calls)
         self.unload()
+
+    def _called(self, rgb: NDArray[np.uint8]) -> AbstractContextManager[traces.Span]:
+        """Record a call, of one window or of several of equal size."""
+        *many, height, width, _ = rgb.shape
+        told = {"model": self.name, "device": self.device, "width": width, "height": height}
+        return traces.span("model", {**told, "windows": many[0] if many else 1})
 
     @contextmanager
     def _lent(self) -> Iterator[Inpainter]:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import takewhile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cleanplate.contract.messages import RegionResult
 from cleanplate.contract.problems import Malformed, TimedOut
+from cleanplate.runtime import traces
 from cleanplate.runtime.images import Encoded, Picture, PictureLimits, decode, encode
 from inpaint_service import fills, masks, repaint
 from inpaint_service.copies import Model
@@ -29,7 +32,7 @@ from inpaint_service.strokes import StrokeNetwork
 from inpaint_service.tracing import Tracer
 from inpaint_service.wire import Order, Params
 
-MOST_FILL_STEPS = 50
+STEP_S = 0.1
 SEEDS = 2**31
 BEHIND = 128
 
@@ -53,7 +56,7 @@ class Outcome:
 
 @dataclass(eq=False)
 class Work:
-    """An order on its way. `steps` are to be done in their order, each once, by `do`."""
+    """An order on its way; the units of its plan are done in their order, `done` of them are."""
 
     picture: Picture
     params: Params
@@ -61,13 +64,29 @@ class Work:
     engine: Model
     canvas: Canvas
     plan: repaint.Plan
-    steps: list[tuple[Unit, ...]]
     started: float
+    done: int = 0
     notes: list[Note] = field(default_factory=list)
 
-    def do(self, step: Sequence[Unit]) -> list[Note]:
-        """Repaint the units of one step; return what happened on the way."""
-        notes = [note for unit in step for note in self.canvas.repaint(unit)]
+    @property
+    def left(self) -> tuple[Unit, ...]:
+        """The units that are to be done."""
+        return self.plan.units[self.done :]
+
+    def step(self, step_s: float = STEP_S) -> list[Note]:
+        """Repaint the model's next unit, or fills for about `step_s` seconds; return what happened on the way.
+
+        A fill takes milliseconds, as does telling somebody that it is done.
+        """
+        notes: list[Note] = []
+        began, some = time.perf_counter(), list(takewhile(lambda unit: unit.patch is not None, self.left))
+        with traces.span("repaint", {"unit": self.done + 1, "strategy": self.left[0].strategy}) as span:
+            for unit in some or self.left[:1]:
+                notes += self.canvas.repaint(unit)
+                self.done += 1
+                if time.perf_counter() - began >= step_s:
+                    break
+            span.attributes["unit.last"] = self.done
         self.notes += notes
         return notes
 
@@ -99,6 +118,7 @@ class Eraser:
         self._crops = crops
         self._strokes = StrokeNetwork()
         self._recent = RecentPatches()
+        self._lines = ThreadPoolExecutor(os.cpu_count(), "lines")
 
     def open(self, order: Order) -> Picture:
         """Decode the order's picture. Raises Malformed, TooLarge, UnsupportedMedia, Invalid."""
@@ -124,7 +144,7 @@ class Eraser:
         wish = order.params.mask_dilation
         options = MaskOptions(order.params.mask_mode, DILATION if wish is None else wish, order.params.feather)
         tracer = Tracer(_visible(picture), self._strokes.ink)
-        return masks.region_patches(order.regions, picture.size, options, tracer)
+        return masks.region_patches(order.regions, picture.size, options, tracer, self._lines.map)
 
     def prepare(self, order: Order, picture: Picture, started: float) -> Work:
         """Build the mask and plan the steps; see `mask` for what is raised, and EngineUnavailable, Invalid."""
@@ -134,17 +154,16 @@ class Eraser:
         options = self._options(params)
         plan = repaint.plan(picture.rgb, mask, engine, options, patches)
         canvas = Canvas(picture.rgb, plan, engine, lambda: self._models.get(engine.name, "cpu"))
-        kept, steps = _without_cutout(picture, mask), _steps(plan.units)
-        return Work(kept, params, mask, engine, canvas, plan, steps, started)
+        return Work(_without_cutout(picture, mask), params, mask, engine, canvas, plan, started)
 
     def erase(self, order: Order, stopped: Callable[[], bool] = lambda: False) -> Outcome:
         """Carry out an order in one go; `stopped` is asked between steps. Raises TimedOut when it says so."""
         started = time.perf_counter()
         work = self.prepare(order, self.open(order), started)
-        for step in work.steps:
+        while work.left:
             if stopped():
                 raise TimedOut("nobody waits for the answer any more")
-            work.do(step)
+            work.step()
         return work.finish()
 
     def _options(self, params: Params) -> Options:
@@ -179,11 +198,3 @@ def _without_cutout(picture: Picture, mask: NDArray[np.uint8]) -> Picture:
         return picture
     levels = np.ascontiguousarray(np.broadcast_to(picture.alpha[:, :, None], picture.rgb.shape))
     return replace(picture, alpha=fills.membrane_fill(levels, mask)[:, :, 0])
-
-
-def _steps(units: Sequence[Unit]) -> list[tuple[Unit, ...]]:
-    """Put small fills together, so that a picture of ten thousand regions does not write ten thousand events."""
-    fills = iter([unit for unit in units if unit.patch is not None])
-    many = max(1, -(-sum(unit.patch is not None for unit in units) // MOST_FILL_STEPS))
-    groups = list(iter(lambda: tuple(islice(fills, many)), ()))
-    return groups + [(unit,) for unit in units if unit.patch is None]

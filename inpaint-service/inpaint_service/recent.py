@@ -1,4 +1,4 @@
-"""The regions' masks that were made last: a backend asks for the mask of a picture, and then for the repainting."""
+"""The masks of regions that were made last: a backend has a picture repainted and asks for its mask meanwhile."""
 
 from __future__ import annotations
 
@@ -21,15 +21,31 @@ class RecentPatches:
         self._limit_bytes = limit_bytes
         self._kept: OrderedDict[str, Patches] = OrderedDict()
         self._bytes = 0
+        self._making: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
 
     def get(self, key: str, make: Callable[[], Patches]) -> Patches:
-        """Return what is kept under the key, or what is made now. The pixels are shared: nobody may write them."""
+        """Return what is kept under the key, or what is made now, once for all who ask at the same time.
+
+        The pixels are shared: nobody may write them.
+        """
+        with self._lock:
+            turn = self._making.setdefault(key, threading.Lock())
+        try:
+            with turn:
+                kept = self._known(key)
+                return self._keep(key, make()) if kept is None else kept
+        finally:
+            with self._lock:
+                self._making.pop(key, None)
+
+    def _known(self, key: str) -> Patches | None:
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
-                return self._kept[key]
-        made = make()
+            return self._kept.get(key)
+
+    def _keep(self, key: str, made: Patches) -> Patches:
         with self._lock:
             if key not in self._kept and _size(made) <= self._limit_bytes:
                 self._kept[key] = made

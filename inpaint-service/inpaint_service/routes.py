@@ -17,7 +17,7 @@ from cleanplate.contract.problems import Conflict, EngineUnavailable, NotReady, 
 from cleanplate.runtime import callbacks
 from cleanplate.runtime.access import Owner, seen_by
 from cleanplate.runtime.bodies import read_upload
-from cleanplate.runtime.images import Picture, encode, probe
+from cleanplate.runtime.images import png, probe
 from cleanplate.runtime.jobs import ACTIVE, State, iso, new_id
 from cleanplate.runtime.openapi import answers
 from cleanplate.runtime.progress import task_view
@@ -260,7 +260,6 @@ class Routes:
     def _mask(self, order: Order) -> Response:
         picture = self._parts.eraser.open(order)
         mask, _ = self._parts.eraser.mask(order, picture)
-        blank = Picture(rgb=mask[:, :, None].repeat(3, axis=2), gray=True)
         headers = {
             "Content-Disposition": 'inline; filename="mask.png"',
             "X-Regions-Count": str(len(order.regions)),
@@ -268,7 +267,7 @@ class Routes:
             "X-Timestamp": iso(time.time()) or "",
             "X-Mask-Mode": order.params.mask_mode,
         }
-        return Response(encode(blank, blank.rgb).data, media_type="image/png", headers=headers)
+        return Response(png.write(mask[:, :, None]), media_type="image/png", headers=headers)
 
     def _picture(self, outcome: Outcome, regions: int | None = None) -> Response:
         done, at = told(outcome), iso(time.time())

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from cleanplate.contract.messages import Region
+from cleanplate.runtime import traces
 from cleanplate.runtime.board import Board
 from cleanplate.runtime.jobs import Job, NewJob, State, iso
 from cleanplate.runtime.lane import Lane
@@ -63,43 +64,44 @@ class Tasks:
         """Carry the task to its end. One that was interrupted begins anew and tells only what is new."""
         started = time.perf_counter()
         order = await self._order(run)
-        picture = await self._lane.run(lambda: self._eraser.open(order))
+        with traces.span("decode"):
+            picture = await self._lane.run(lambda: self._eraser.open(order))
         regions = len(order.regions)
         size = f"{picture.width} x {picture.height} pixels"
         await run.report("preparing", PREPARED, stage_progress=1.0, message=f"decoded, {size}", regions=regions)
         await self._loads.wait(order.params.model)
-        work = await self._lane.run(lambda: self._eraser.prepare(order, picture, started))
-        counts: dict[str, Any] = {"units": len(work.steps), "regions": regions}
+        with traces.span("mask"):
+            work = await self._lane.run(lambda: self._eraser.prepare(order, picture, started))
+        counts: dict[str, Any] = {"units": len(work.plan.units), "regions": regions}
         await run.report("masking", MASKED, stage_progress=1.0, message="mask and plan built", **counts)
-        await self._repaint(run, work, regions)
-        outcome = await self._lane.run(work.finish)
-        await run.still_mine()
-        await run.put(RESULT, outcome.encoded.data)
-        await run.report("finalizing", ENCODED, stage_progress=1.0, message="encoded", region=regions, **counts)
+        with traces.span("inpaint"):
+            await self._repaint(run, work, regions)
+        with traces.span("finalize"):
+            outcome = await self._lane.run(work.finish)
+            await run.report("finalizing", ENCODED, stage_progress=1.0, message="encoded", region=regions, **counts)
+            await run.put(RESULT, outcome.encoded.data)
         await run.succeed(told(outcome))
         self._pace.add(outcome.seconds)
 
     async def _order(self, run: Run) -> Order:
-        regions = await asyncio.to_thread(_REGIONS.validate_json, await run.get(REGIONS))
-        return Order(await run.get(IMAGE), TaskParams.model_validate(run.job.params), tuple(regions))
+        image, listed = await asyncio.gather(run.get(IMAGE), run.get(REGIONS))
+        regions = await asyncio.to_thread(_REGIONS.validate_json, listed)
+        return Order(image, TaskParams.model_validate(run.job.params), tuple(regions))
 
     async def _repaint(self, run: Run, work: Work, regions: int) -> None:
-        total, open_units = len(work.steps), _open_units(work)
-        for number, step in enumerate(work.steps, 1):
-            for note in await self._lane.run(lambda step=step: work.do(step)):  # type: ignore[misc]
+        total = len(work.plan.units)
+        while work.left:
+            for note in await self._lane.run(work.step):
                 await run.note(note.code, message=note.message)
-            for unit in step:
-                for region in unit.regions:
-                    open_units[region] -= 1
-            share = number / total
+            share = work.done / total
             await run.report(
                 "inpainting",
                 MASKED + (INPAINTED - MASKED) * share,
                 stage_progress=share,
-                message=f"{step[0].strategy}: step {number} of {total}",
-                unit=number,
+                message=f"{work.plan.units[work.done - 1].strategy}: step {work.done} of {total}",
+                unit=work.done,
                 units=total,
-                region=sum(left <= 0 for left in open_units.values()),
+                region=_finished(work),
                 regions=regions,
             )
 
@@ -123,10 +125,7 @@ async def payload(board: Board, job: Job, result_url: str) -> dict[str, Any]:
     }
 
 
-def _open_units(work: Work) -> dict[int, int]:
-    left: dict[int, int] = {}
-    for step in work.steps:
-        for unit in step:
-            for region in unit.regions:
-                left[region] = left.get(region, 0) + 1
-    return left
+def _finished(work: Work) -> int:
+    """Count the regions of which nothing is left to do."""
+    touched = {region for unit in work.plan.units[: work.done] for region in unit.regions}
+    return len(touched - {region for unit in work.left for region in unit.regions})

@@ -46,6 +46,17 @@ together = engine.inpaint_many(rgb, mask)
 alone = np.stack([engine.inpaint(*pair) for pair in zip(rgb, mask)])
 print(most_in_batch(engine), together.shape, np.abs(together.astype(int) - alone).max() <= 1)
 """
+CRAMPED = """
+import pathlib, sys, torch
+from inpaint_service.engines import OutOfMemory, load
+def cramped(*_, **__):
+    raise RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 8 bytes")
+torch.jit.load = cramped
+try:
+    load("lama", device="cpu", weights=pathlib.Path(sys.argv[1]))
+except OutOfMemory as error:
+    print(error)
+"""
 REGION = {"x": 50, "y": 50, "width": 200, "height": 40}
 
 
@@ -108,6 +119,20 @@ def test_a_model_without_weights_is_refused_with_the_reason(inpaint: str) -> Non
     answer = erase(inpaint, model="mat")
     assert answer.status_code == 422
     assert "Places_512_FullData_G.pth is missing" in answer.json()["detail"]
+
+
+def test_no_retry_is_asked_for_where_weights_are_broken(inpaint: str, weights: Path) -> None:
+    (weights / "migan_traced.pt").write_bytes(b"no weights")
+    answer = erase(inpaint, model="migan")
+    assert answer.status_code == 503
+    assert (answer.json()["code"], answer.json()["retryable"]) == ("engine_unusable", False)
+    assert "migan_traced.pt does not load" in answer.json()["detail"]
+
+
+def test_too_little_memory_for_weights_is_not_taken_for_broken_ones(weights: Path) -> None:
+    command: list[str | Path] = [PYTHON, "-P", "-c", CRAMPED, weights / "lama.pt"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "lama.pt on cpu" in told.stdout
 
 
 def test_a_diffusion_model_paints_from_a_local_folder_and_heeds_the_seed(inpaint: str) -> None:

@@ -17,8 +17,8 @@ from tests.faults.services import PATIENCE_S, Services, picture
 
 STAGES = {
     "detecting": (DETECT, 0, {DETECT: 3, MASK: 1, SUBMIT: 1, RESULT: 1}),
-    "masking": (MASK, 0, {DETECT: 2, MASK: 2, SUBMIT: 1, RESULT: 1}),
     "being handed in": (SUBMIT, 0, {DETECT: 2, MASK: 1, SUBMIT: 2, RESULT: 1}),
+    "masking": (MASK, 0, {DETECT: 2, MASK: 2, SUBMIT: 2, RESULT: 1}),
     "inpainting": (PROGRESS, 0, {DETECT: 2, MASK: 1, SUBMIT: 2, RESULT: 1}),
     "being fetched": (RESULT, 0, {DETECT: 2, MASK: 1, SUBMIT: 2, RESULT: 2}),
     "verifying": (DETECT, 1, {DETECT: 3, MASK: 1, SUBMIT: 1, RESULT: 1}),

@@ -17,7 +17,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from cleanplate.contract.problems import EngineUnavailable
+from cleanplate.contract.problems import EngineUnusable
 from inpaint_service.engines import folders
 from inpaint_service.engines.catalog import DIFFUSION, IOPAINT
 from inpaint_service.strategy import EMBEDDED
@@ -33,7 +33,7 @@ class OutOfMemory(Exception):
     """The device's memory did not suffice for a crop; a smaller one may fit."""
 
 
-class PrecisionUnsupported(EngineUnavailable):
+class PrecisionUnsupported(EngineUnusable):
     """The device cannot calculate in the precision that the settings ask for."""
 
 
@@ -170,11 +170,12 @@ def load(
         economy: how it saves time and memory.
 
     Raises:
-        EngineUnavailable: it cannot be used here; the reason says why.
+        EngineUnusable: it cannot be used here; the reason says why.
+        OutOfMemory: memory did not suffice for it.
     """
     able, reason = usable(name, weights_dir=weights_dir, weights=weights)
     if not able:
-        raise EngineUnavailable(f"{name}: {reason}")
+        raise EngineUnusable(f"{name}: {reason}")
     if name in EMBEDDED:
         from inpaint_service.engines.embedded import Embedded
 

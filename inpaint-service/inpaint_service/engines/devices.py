@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import torch
 
-from cleanplate.contract.problems import EngineUnavailable
+from cleanplate.contract.problems import EngineUnusable
 from inpaint_service.engines import Device, OutOfMemory
 
 MEMORY_WORDS = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory")
@@ -18,7 +18,7 @@ def resolve_device(device: Device, name: str = "") -> str:
     """Return the device that is meant.
 
     Raises:
-        EngineUnavailable: the one asked for is not there.
+        EngineUnusable: the one asked for is not there.
     """
     present = {
         "cuda": torch.cuda.is_available(),
@@ -28,7 +28,7 @@ def resolve_device(device: Device, name: str = "") -> str:
     if device == "auto":
         return "cpu" if name == "cv2" else next(kind for kind, there in present.items() if there)
     if not present[device]:
-        raise EngineUnavailable(f"device {device} is not available to {name or 'torch'} here")
+        raise EngineUnusable(f"device {device} is not available to {name or 'torch'} here")
     return device
 
 

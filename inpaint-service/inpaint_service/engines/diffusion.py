@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cleanplate.contract.problems import EngineUnavailable, Invalid
+from cleanplate.contract.problems import EngineUnusable, Invalid
 from inpaint_service.engines import Device, Economy, Params
 from inpaint_service.engines.catalog import DIFFUSION
 from inpaint_service.engines.devices import memory_watched, resolve_device
@@ -73,12 +73,12 @@ class DiffusionModel(IopaintModel):
     """A diffusion model; `forward` fills the mask with what the prompt says, with nothing in particular without one."""
 
     def warm_up(self) -> None:
-        """Call it with few steps. Raises EngineUnavailable when its parts do not fit together."""
+        """Call it with few steps. Raises EngineUnusable when its parts do not fit together."""
         gray, mask = np.full((64, 64, 3), 128, np.uint8), np.full((64, 64), 255, np.uint8)
         try:
             self.inpaint(gray, mask, Params({"sd_steps": WARM_UP_STEPS, "sd_seed": 0}))
         except Invalid as problem:
-            raise EngineUnavailable(problem.detail) from problem
+            raise EngineUnusable(problem.detail) from problem
 
     def request(self, params: Params | None) -> InpaintRequest:
         """Return IOPaint's request; a model that knows tasks removes what is masked unless told what to paint."""
@@ -105,15 +105,16 @@ def load_pipeline(name: str, device: Device, folder: Path | None, economy: Econo
         economy: how it saves time and memory.
 
     Raises:
-        EngineUnavailable: the folder does not load, or the device is not there or cannot calculate as asked.
+        EngineUnusable: the folder does not load, or the device is not there or cannot calculate as asked.
+        OutOfMemory: memory did not suffice for it.
     """
     where = resolve_device(device, name)
     check_precision(economy.precision, where)
     diffusers.utils.logging.disable_progress_bar()
     logger.disable("iopaint")
     if folder is None:
-        raise EngineUnavailable(f"{name}: its folder is not there")
-    with building, memory_watched(f"loading {name}", where), _told(name, folder), _offline():
+        raise EngineUnusable(f"{name}: its folder is not there")
+    with building, _told(name, folder), memory_watched(f"loading {name}", where), _offline():
         model = _build(name, folder, where, economy)
     if isinstance(model.model, diffusers.DiffusionPipeline):
         model.model.set_progress_bar_config(disable=True)
@@ -152,7 +153,7 @@ def _told(name: str, folder: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, KeyError, ImportError, RuntimeError, AttributeError, SystemExit) as error:
-        raise EngineUnavailable(f"{name}: {folder} does not load: {error}") from error
+        raise EngineUnusable(f"{name}: {folder} does not load: {error}") from error
 
 
 @contextmanager

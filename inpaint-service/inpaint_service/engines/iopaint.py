@@ -162,7 +162,8 @@ def load_model(name: str, device: Device, files: Mapping[str, Path], economy: Ec
         economy: how it saves time and memory.
 
     Raises:
-        EngineUnavailable: a file does not load, or the device is not there or cannot calculate as asked.
+        EngineUnusable: a file does not load, or the device is not there or cannot calculate as asked.
+        OutOfMemory: memory did not suffice for it.
     """
     where = resolve_device(device, name)
     check_precision(economy.precision, where)

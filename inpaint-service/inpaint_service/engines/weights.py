@@ -11,7 +11,8 @@ from typing import Any, cast
 
 import torch
 
-from cleanplate.contract.problems import EngineUnavailable
+from cleanplate.contract.problems import EngineUnusable
+from inpaint_service.engines.devices import memory_watched
 
 # The part whose output IOPaint truncates to bytes, and half a gray level in that output's units.
 TRUNCATED = {
@@ -55,9 +56,10 @@ def _load_jit(files: Mapping[str, Path]) -> Callable[[str, Any, str], Any]:
     def load_jit_model(url: str, device: Any, md5: str) -> Any:
         path = _file(url, files)
         try:
-            return torch.jit.load(str(path), map_location="cpu").to(device).eval()
+            with memory_watched(f"loading {path}", str(device)):
+                return torch.jit.load(str(path), map_location="cpu").to(device).eval()
         except (RuntimeError, ValueError, OSError) as error:
-            raise EngineUnavailable(f"{path} does not load: {error}") from error
+            raise EngineUnusable(f"{path} does not load: {error}") from error
 
     return load_jit_model
 
@@ -66,9 +68,10 @@ def _load_state(files: Mapping[str, Path]) -> Callable[[Any, str, Any, str], Any
     def load_model(model: Any, url: str, device: Any, md5: str) -> Any:
         path = _file(url, files)
         try:
-            model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True), strict=True)
+            with memory_watched(f"loading {path}", str(device)):
+                model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True), strict=True)
         except (RuntimeError, ValueError, OSError, KeyError, EOFError, pickle.UnpicklingError) as error:
-            raise EngineUnavailable(f"{path} does not load: {error}") from error
+            raise EngineUnusable(f"{path} does not load: {error}") from error
         return model.to(device).eval()
 
     return load_model
@@ -78,5 +81,5 @@ def _file(url: str, files: Mapping[str, Path]) -> Path:
     """Return the local file for an address; a model's only file goes by any name."""
     name = url.rsplit("/", 1)[-1]
     if name not in files and len(files) > 1:
-        raise EngineUnavailable(f"IOPaint asks for {name}, which is none of {', '.join(files)}")
+        raise EngineUnusable(f"IOPaint asks for {name}, which is none of {', '.join(files)}")
     return files[name] if name in files else next(iter(files.values()))

@@ -14,7 +14,7 @@ from backend import clients
 from backend.choices import Choice
 from backend.clients import InpaintClient, Refused, ServiceClient
 from cleanplate.contract.messages import BoxModel
-from cleanplate.contract.problems import RegionOutside, UpstreamFailed
+from cleanplate.contract.problems import RegionOutside, UpstreamFailed, UpstreamRefused
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -40,13 +40,14 @@ class Answers:
 
     def __init__(self, *statuses: int, **headers: str):
         self.statuses = list(statuses)
+        self.body: dict[str, object] = {"detail": "why", "code": "x"}
         self.headers = headers
         self.requests: list[web.Request] = []
 
     async def answer(self, request: web.Request) -> web.Response:
         self.requests.append(request)
         status = self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
-        return web.json_response({"detail": "why", "code": "x"}, status=status, headers=self.headers)
+        return web.json_response(self.body, status=status, headers=self.headers)
 
 
 @pytest.fixture(autouse=True)
@@ -80,6 +81,14 @@ async def test_patience_has_an_end_and_says_why() -> None:
 async def test_a_longer_retry_after_than_the_patience_ends_it_at_once() -> None:
     answers = Answers(429, **{"Retry-After": "60"})
     with pytest.raises(UpstreamFailed):
+        await asked(answers)
+    assert len(answers.requests) == 1
+
+
+async def test_a_service_that_says_that_no_retry_helps_is_not_asked_again() -> None:
+    answers = Answers(503)
+    answers.body["retryable"] = False
+    with pytest.raises(UpstreamRefused, match="a-service answered 503: why"):
         await asked(answers)
     assert len(answers.requests) == 1
 

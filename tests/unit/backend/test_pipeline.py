@@ -42,7 +42,7 @@ class Ocr:
     async def patiently(self, call: Any, on_retry: Any) -> Any:
         return await call()
 
-    async def detect(self, image: bytes, engine: str | None) -> Detection:
+    async def detect(self, image: bytes, params: dict[str, Any]) -> Detection:
         self.calls += 1
         return Detection(width=40, height=30, engine="fake", model="fake", regions=self.regions)
 
@@ -186,6 +186,7 @@ async def test_a_task_that_fails_for_good_fails_the_job_with_its_reason(board: B
     assert job.state is State.FAILED
     assert job.error is not None
     assert "region 0 is outside" in job.error["detail"]
+    assert not job.error["retryable"]
 
 
 @pytest.mark.usefixtures("messages")

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from backend import relay
 from backend.clients import InpaintClient
+from backend.hints import Hints
 from cleanplate.contract.problems import Expired, NotFound, Problem, UpstreamFailed
 
 UPDATE = {"type": "progress_update", "overall_progress": 1, "message": "", "current_region": 0, "total_regions": 1}
@@ -72,6 +73,29 @@ async def test_messages_come_once_each_however_often_the_connection_drops() -> N
     assert [message["seq"] for message in messages if "seq" in message] == [1, 2, 3, 4, 5, 6]
     assert cursors == [0, 2, 4]
     assert sum(message["type"] == "reconnecting" for message in messages) == 2
+
+
+async def test_who_stops_listening_leaves_no_connection() -> None:
+    left: list[str] = []
+
+    class Seen(Hints):
+        @asynccontextmanager
+        async def closing(self, task_id: str, websocket: aiohttp.ClientWebSocketResponse) -> AsyncIterator[None]:
+            try:
+                yield
+            finally:
+                left.append(task_id)
+
+    async def socket(websocket: web.WebSocketResponse, after: int) -> None:
+        await websocket.send_json({**UPDATE, "seq": 1})
+        await websocket.receive()
+
+    async with service(socket, {"status": "processing"}) as client:
+        client.hints = Seen()
+        messages = relay.follow(client, "t", 0, 5.0)
+        assert (await anext(messages))["seq"] == 1
+        await messages.aclose()
+        assert left == ["t"]
 
 
 async def test_an_end_that_no_connection_tells_is_found_by_asking() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cleanplate.contract.problems import EngineUnavailable
+from cleanplate.contract.problems import EngineUnusable
 from inpaint_service import engines
 from inpaint_service.engines import OutOfMemory, catalog, folders, processor
 from inpaint_service.engines.offload import Offload
@@ -149,8 +149,9 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
 
 
 def test_loading_what_cannot_be_used_says_why(tmp_path: Path) -> None:
-    with pytest.raises(EngineUnavailable, match=r"big-lama\.pt is missing"):
+    with pytest.raises(EngineUnusable, match=r"big-lama\.pt is missing") as caught:
         engines.load("lama", weights_dir=tmp_path)
+    assert not caught.value.retryable
 
 
 def test_asking_what_is_usable_imports_no_torch(root: Path) -> None:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
+import pytest
 
 from inpaint_service.patches import Patch
 from inpaint_service.recent import PATCH_BYTES, RecentPatches
+
+PATIENCE_S = 10.0
 
 
 def patches(pixels: int) -> tuple[Patch, ...]:
@@ -40,3 +46,34 @@ def test_what_is_larger_than_all_that_may_be_kept_is_not_kept() -> None:
     for key, maker in (("a", small), ("b", large), ("b", large), ("a", small)):
         recent.get(key, maker)
     assert (small.calls, large.calls) == (1, 2)
+
+
+def test_what_is_being_made_is_waited_for() -> None:
+    recent, begun, let = RecentPatches(), threading.Event(), threading.Event()
+    maker = Maker()
+
+    def slowly() -> tuple[Patch, ...]:
+        begun.set()
+        assert let.wait(PATIENCE_S)
+        return maker()
+
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(recent.get, "a", slowly)
+        assert begun.wait(PATIENCE_S)
+        second = threads.submit(recent.get, "a", maker)
+        assert recent.get("b", Maker()) is not None
+        let.set()
+        assert first.result(PATIENCE_S) is second.result(PATIENCE_S)
+    assert maker.calls == 1
+
+
+def test_who_waits_makes_it_where_the_first_could_not() -> None:
+    recent, maker = RecentPatches(), Maker()
+
+    def fail() -> tuple[Patch, ...]:
+        raise ValueError
+
+    with pytest.raises(ValueError):  # noqa: PT011 - it has no words
+        recent.get("a", fail)
+    recent.get("a", maker)
+    assert maker.calls == 1
