@@ -16,23 +16,28 @@ from cleanplate.runtime.jobs import Job
 _UNSAFE = re.compile(r"[^\w .()+,=@-]|^[. ]+|[. ]+$")
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
 NAME_LIMIT = 120
+NOTE = "MISSING.txt"
 
 
 async def archive(jobs: Sequence[Job], deliveries: Deliveries) -> AsyncIterator[bytes]:
-    """Yield the archive; a result that was removed meanwhile is left out."""
-    sink, taken = _Sink(), set[str]()
+    """Yield the archive; results that were removed meanwhile are named in a note at its end."""
+    sink, taken, missing = _Sink(), {NOTE.lower()}, list[str]()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as file:
         for job in jobs:
+            name = str(job.params.get("name"))
             try:
                 size, extension = await deliveries.size(job, RESULT), await deliveries.extension(job, RESULT)
+                name = _name(job, extension, taken)
+                about = zipfile.ZipInfo(name, time.gmtime(job.finished_at)[:6])
+                about.file_size = size  # says whether it needs the large format
+                with file.open(about, "w") as entry:
+                    async for piece in deliveries.pieces(job, RESULT, slice(0, size)):
+                        entry.write(piece)
+                        yield sink.taken()
             except Expired:
-                continue
-            about = zipfile.ZipInfo(_name(job, extension, taken), time.gmtime(job.finished_at)[:6])
-            about.file_size = size  # says whether it needs the large format
-            with file.open(about, "w") as entry:
-                async for piece in deliveries.pieces(job, RESULT, slice(0, size)):
-                    entry.write(piece)
-                    yield sink.taken()
+                missing.append(f"{name} (job {job.id}) was removed while the archive was made\n")
+        if missing:
+            file.writestr(NOTE, "".join(["These are missing or cut off:\n", *missing]))
     yield sink.taken()
 
 

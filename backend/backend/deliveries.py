@@ -11,7 +11,7 @@ from backend.artifacts import INPUT, RESULT
 from backend.ranges import part
 from cleanplate.contract.problems import NotReady
 from cleanplate.runtime.board import Board
-from cleanplate.runtime.jobs import Job, State
+from cleanplate.runtime.jobs import Job
 from cleanplate.runtime.pdf.documents import is_pdf
 
 HEAD = 1024  # bytes that tell what a file is
@@ -25,8 +25,13 @@ class Deliveries:
         self._board = board
 
     async def result(self, job: Job, request: Request) -> Response:
-        """Return the erased picture or document. Raises NotReady, Expired."""
-        ready = job.state is State.SUCCEEDED and not (job.result or {}).get("dry_run")
+        """Return the erased picture or document; that of before where a retry was broken off.
+
+        Raises:
+            NotReady: there is none, or the job is under way.
+            Expired: it was removed.
+        """
+        ready = job.final and job.result is not None and not job.result.get("dry_run")
         return await self.file(job, RESULT, request, ready)
 
     async def input(self, job: Job, request: Request) -> Response:
@@ -82,9 +87,14 @@ class Deliveries:
         return _kind(await self._board.call(self._board.files.part, job.id, name, 0, HEAD))[1]
 
     def tag(self, job: Job, name: str) -> str:
-        """Return the file's ETag; regions may be edited, and while the job runs its mask may still grow."""
-        fixed = name == RESULT or name.endswith(f".{INPUT}")
-        return f'"{job.digest[:16]}-{job.created_at:.3f}-{0 if fixed else job.seq}-{name}"'
+        """Return the file's ETag; regions may be edited, and while the job runs its mask may still grow.
+
+        The result of a document is another when a retry has erased more of its pages.
+        """
+        kept, version = job.checkpoint.get("kept"), job.seq
+        if name == RESULT or name.endswith(f".{INPUT}"):
+            version = len(kept) if name == RESULT and isinstance(kept, list) else 0
+        return f'"{job.digest[:16]}-{job.created_at:.3f}-{version}-{name}"'
 
 
 def not_ready(job: Job) -> NotReady:

@@ -30,6 +30,7 @@ from backend.papers import Leaves, Paper, PaperLimits, opened
 from backend.sheets import CLEAN, ERASED, FAILED, FOUND, ONLY, Page, page_view
 from backend.steps import Steps
 from cleanplate.contract.problems import Malformed, Problem, StorageFull, StoreBusy, UpstreamFailed
+from cleanplate.runtime import traces
 from cleanplate.runtime.files import NO_ROOM
 from cleanplate.runtime.images.encoding import JPEG_QUALITY
 from cleanplate.runtime.lane import Lane
@@ -42,6 +43,8 @@ log = logging.getLogger(__name__)
 AWAY_PAGES = 2
 """After so many pages in a row for which a service was away the job fails: it is not the pages' fault."""
 RENDERERS, WAITING = 16, 256
+WISHES = frozenset({"engine", "languages", "model"})
+"""What a service refuses because of one of these it refuses for every page."""
 
 
 @dataclass(frozen=True)
@@ -74,11 +77,13 @@ class Documents:
         failed = [view for view in views if view["status"] == FAILED]
         if len(failed) == len(views):
             raise _failure(failed[0])
-        if not options.dry_run and "kept" not in run.job.checkpoint:
-            erased = [page for page in pages if page.checkpoint["status"] == ERASED]
-            await self._bind(run, paper, data, erased, _scan_quality(options))
+        erased = [page for page in pages if page.checkpoint["status"] == ERASED]
+        bound = [page.number for page in erased]  # after a retry there may be more than before
+        if not options.dry_run and run.job.checkpoint.get("kept") != bound:
+            with traces.span("bind"):
+                await self._bind(run, paper, data, erased, _scan_quality(options))
             told = {"stage_progress": 1.0, "message": "result kept", "page": None, "pages": len(pages), **ONLY}
-            await run.report("finalizing", spans.KEPT, checkpoint={"kept": True}, **told)
+            await run.report("finalizing", spans.KEPT, checkpoint={"kept": bound}, **told)
         await run.succeed(_result(run, paper, views, options))
 
     def close(self) -> None:
@@ -108,7 +113,8 @@ class Documents:
         try:
             if "rendered" not in page.checkpoint:
                 call = partial(work.leaves.picture, page.number)
-                await page.put(INPUT, await self._lane.run(call, self._limits.call_s))
+                with page.step("render"):
+                    await page.put(INPUT, await self._lane.run(call, self._limits.call_s))
                 await page.note("rendered", checkpoint={"rendered": True})
             image = await page.get(INPUT)
             return image, await self._steps.find(page, image, work.options)
@@ -131,6 +137,8 @@ class Documents:
         except (StoreBusy, StorageFull):
             raise
         except Problem as problem:
+            if problem.field in WISHES:
+                raise
             log.warning("page %d failed: %s", page.number, problem, extra={"job_id": work.run.job.id})
             reason = problem.with_traceback(None).body()
             told = {name: reason[name] for name in ("code", "status", "detail")}

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl
 
 from backend.areas import Area
-from cleanplate.contract.messages import MaskMode
+from cleanplate.contract.messages import Languages, MaskMode
 from cleanplate.runtime.images import OutputFormat
 
 CHOOSING = frozenset({"min_score", "min_height", "max_height", "include", "exclude", "match", "keep"})
@@ -25,6 +25,9 @@ class Options(BaseModel):
     preset: str | None = Field(None, max_length=100, description="options by name; those given beside it count more")
     dry_run: bool = Field(False, description="find the text and build the mask, but do not repaint")
     engine: str | None = Field(None, max_length=40, description="OCR engine; null: the ocr-service's own")
+    languages: Languages | None = Field(
+        None, description="of the text, as BCP 47 tags; null: all that the engine reads"
+    )
     model: str | None = Field(None, max_length=200, description="inpainting model; null: the inpaint-service's own")
     mask_mode: MaskMode = "auto"
     mask_dilation: float | None = Field(None, ge=0, le=500, description="px from 1 on, below 1 a share of text height")
@@ -49,6 +52,10 @@ class Options(BaseModel):
         None, ge=1, description="remove the job and its files so many seconds after its end; null: the service's own"
     )
     callback_url: HttpUrl | None = Field(None, description="where the outcome is posted, signed")
+
+    def ocr_params(self) -> dict[str, Any]:
+        """Return what of these the ocr-service is told."""
+        return self.model_dump(mode="json", include={"engine", "languages"}, exclude_none=True)
 
     def inpaint_params(self) -> dict[str, Any]:
         """Return what of these the inpaint-service is told; what is painted on again is kept lossless."""

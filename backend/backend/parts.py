@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from backend import spans
 from backend.artifacts import INPUT, REGIONS
 from backend.sheets import page_file, page_state
 from cleanplate.contract.problems import Invalid
@@ -54,6 +55,12 @@ def numbers(job: Job) -> list[int]:
     """Return which pages of the job's document are erased; none for a picture."""
     found: list[int] = (job.params.get("paper") or {}).get("numbers", [])
     return found
+
+
+def reached(job: Job) -> float | None:
+    """Return how much of a document's job its pages have done, 0 to 1; None for a picture."""
+    shares = [page_state(job.checkpoint, number).get("share", 0.0) for number in numbers(job)]
+    return spans.PAGES * sum(shares) / len(shares) if shares else None
 
 
 def part_of(job: Job, page: int | None) -> Part:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 from backend import spans
+from cleanplate.runtime import traces
 from cleanplate.runtime.run import Run
 
 CLEAN, ERASED, FOUND, FAILED = "untouched", "erased", "found", "failed"
@@ -36,6 +38,8 @@ def page_file(number: int, name: str) -> str:
 class Sheet:
     """The only picture of a job."""
 
+    number = 1
+
     def __init__(self, run: Run):
         self.run = run
 
@@ -47,6 +51,10 @@ class Sheet:
     def name(self, file: str) -> str:
         """Return under which name the job keeps this file of it."""
         return file
+
+    def step(self, name: str) -> AbstractContextManager[traces.Span]:
+        """Record a step of it as a span."""
+        return traces.span(name, {"page": self.number})
 
     def task_id(self, number: int) -> str:
         """Return the id of the first, second, … task of the inpaint-service about it."""
@@ -152,9 +160,11 @@ def page_view(checkpoint: Mapping[str, Any], number: int) -> dict[str, Any]:
 
 
 def reopened(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the checkpoint by which a failed job is tried again: its failed pages go on after their last step."""
+    """Return the checkpoint by which a job is tried again: its failed pages go on after their last step."""
     opened: dict[str, Any] = {**NO_TASK}
     for name, state in checkpoint.items():
         if name.startswith("page-") and state.get("status", FAILED) == FAILED:
-            opened[name] = {key: value for key, value in state.items() if key not in ("status", "reason")} | NO_TASK
+            opened[name] = {
+                key: value for key, value in state.items() if key not in ("status", "reason", "share")
+            } | NO_TASK
     return opened

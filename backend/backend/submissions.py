@@ -12,11 +12,12 @@ from yarl import URL
 from backend import expiry, patterns
 from backend.batches import Batches, batch_id
 from backend.intake import Intake, read_intakes
+from backend.parts import reached
 from backend.presets import Presets
 from backend.quotas import Quota
 from backend.settings import BackendSettings
 from backend.sheets import reopened
-from cleanplate.contract.problems import Invalid
+from cleanplate.contract.problems import Finished, Invalid
 from cleanplate.runtime import callbacks
 from cleanplate.runtime.board import Board
 from cleanplate.runtime.bodies import File, Upload, read_upload
@@ -63,14 +64,24 @@ class Submissions:
             return await self._batches.submit(members, files, then, owner, batch)
 
     async def retry(self, job: Job) -> Job:
-        """Return a failed job that was queued again; it goes on after the last step that was done.
+        """Return a job that was queued again; it goes on after the last step that was done.
 
         Its callback is promised anew: each end is told.
+
+        Raises:
+            Finished: nothing of it has failed.
         """
+        failed = (job.result or {}).get("failed_pages", [])
+        if job.state is not State.FAILED and not (job.state is State.SUCCEEDED and failed):
+            told = f"the job is {job.state.value}; what can be retried has failed, or has pages that failed"
+            raise Finished(told, state=job.state.value)
         callback_url = job.params["options"].get("callback_url")
         then = [] if callback_url is None else [callbacks.promise(job, callback_url)]
         async with self._quota.place(job.owner):
-            change = Change("retried", state=State.QUEUED, checkpoint=reopened(job.checkpoint))
+            checkpoint = reopened(job.checkpoint)
+            progress = reached(replace(job, checkpoint={**job.checkpoint, **checkpoint}))
+            queued = State.QUEUED
+            change = Change("retried", state=queued, stage=queued.value, progress=progress, checkpoint=checkpoint)
             job, _ = await self._board.record(job.id, change, then=then)
         return job
 

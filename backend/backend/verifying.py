@@ -45,6 +45,11 @@ class Verifier:
 
     async def verify(self, sheet: Sheet, chosen: Sequence[DetectedRegion], options: Options) -> None:
         """Look and repaint until nothing can be read or it was tried often enough; `residual` has what is left."""
+        if "verified" not in sheet.checkpoint:
+            with sheet.step("verify"):
+                await self._verify(sheet, chosen, options)
+
+    async def _verify(self, sheet: Sheet, chosen: Sequence[DetectedRegion], options: Options) -> None:
         while "verified" not in sheet.checkpoint:
             number = sheet.checkpoint["painted"]
             image = await sheet.get(painted(number))
@@ -87,7 +92,7 @@ class Verifier:
                 await sheet.report(span.stage, span.at(share), message=message, **at)
             part = await asyncio.to_thread(_cut, rgb, place)
             seen = await self._ocr.patiently(
-                lambda part=part: self._ocr.detect(part, options.engine),  # type: ignore[misc]
+                lambda part=part: self._ocr.detect(part, options.ocr_params()),  # type: ignore[misc]
                 noting(sheet),
             )
             left, top, _, _ = place.pixels()

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
 
-from backend import app, relay
+from backend import relay, workers
+from backend.app import make_app
 from backend.pipeline import Pipeline
 from backend.settings import BackendSettings
 from tests.fakes.services import LIMITS, Inpaint, Ocr
@@ -66,9 +67,9 @@ def serving(data: Path, services: tuple[Ocr, Inpaint], **more: Any) -> Iterator[
         return client.follow(task_id, after)
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(app, "_pipeline", pipeline)
+        patched.setattr(workers, "make_pipeline", pipeline)
         patched.setattr(relay, "follow", follow)
-        live = Live(app.make_app(made := BackendSettings(data=data, **more)), made)
+        live = Live(make_app(made := BackendSettings(data=data, **more)), made)
         live.start()
         live.until_ready()
         yield live

@@ -52,6 +52,19 @@ def test_a_picture_that_cannot_be_read_says_why_and_can_be_put_away(opened: Open
     wrong.clear()
 
 
+def test_languages_go_with_a_picture_and_what_is_none_is_marked(page: Page, backend: Backend) -> None:
+    page.get_by_text("Options", exact=True).click()
+    field = page.get_by_role("textbox", name="Languages")
+    field.fill("no tag!")
+    field.blur()
+    expect(page.get_by_text("Language tags, such as en, ja")).to_be_visible()
+    field.fill("en, ja")
+    field.blur()
+    expect(page.get_by_text("Language tags, such as en, ja")).to_be_hidden()
+    erased(page)
+    assert backend.get(f"/api/v1/jobs/{page.url.rpartition('/')[2]}").json()["options"]["languages"] == ["en", "ja"]
+
+
 def test_progress_goes_up_to_the_end(page: Page) -> None:
     page.evaluate(_WATCH)
     erased(page)

@@ -7,9 +7,11 @@ from io import BytesIO
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from cleanplate.contract.problems import Invalid
 from tests.browser.bench import box, edit, hand_over, rerun, standing
-from tests.browser.conftest import Backend
-from tests.fakes.services import LINES, SIZE, drawn
+from tests.browser.conftest import Backend, Open
+from tests.browser.test_looks import LEAST_TARGET_PX, PHONE
+from tests.fakes.services import LINES, SIZE, Inpaint, Ocr, drawn
 
 
 def document(*pages: str) -> bytes:
@@ -47,3 +49,32 @@ def test_a_picture_that_no_browser_shows_has_a_preview(page: Page) -> None:
     assert (
         page.get_by_role("img", name="The picture as it was sent").evaluate("(image) => image.naturalWidth") == SIZE[0]
     )
+
+
+def test_failed_pages_are_done_again_alone(page: Page, services: tuple[Ocr, Inpaint], backend: Backend) -> None:
+    services[0].answers = [Invalid("not this one")]
+    hand_over(page, "drop", "book.tif", kind="image/tiff", data=document("SALE", "TODAY"))
+    expect(standing(page, "book.tif")).to_have_text("Done, 1 of 2 pages failed")
+    told = page.locator("job-bench").get_by_role("alert")
+    expect(told).to_contain_text("Page 1: not this one")
+    page.get_by_role("button", name="Next page").click()
+    expect(told).to_contain_text("Page 1 failed and stayed as sent.")
+    looks = len(services[0].seen)
+    told.get_by_role("button", name="Retry failed pages").click()
+    expect(standing(page, "book.tif")).to_have_text("Done")
+    expect(told).to_be_hidden()
+    result = Image.open(BytesIO(backend.get(f"/api/v1/jobs/{page.url.rpartition('/')[2]}/result").content))
+    assert result.convert("RGB").getpixel((40, 30)) == (255, 255, 255)
+    assert len(services[0].seen) == looks + 2  # found, and looked at again
+
+
+def test_the_head_of_a_document_fits_on_a_phone(opened: Open) -> None:
+    page = opened(**PHONE)
+    hand_over(page, "drop", "book.tif", kind="image/tiff", data=document("SALE", "TODAY"))
+    expect(page.get_by_role("img", name="After")).to_be_visible()
+    name = page.get_by_role("heading", name="book.tif")
+    for part in (name, *(page.get_by_role("button", name=name) for name in ("Next page", "Download"))):
+        place = part.bounding_box()
+        assert place is not None
+        assert place["width"] >= LEAST_TARGET_PX
+        assert place["x"] + place["width"] <= PHONE["viewport"]["width"]

@@ -53,6 +53,17 @@ def test_axe_finds_nothing_serious(opened: Open, scheme: str) -> None:
     assert serious(page) == []
 
 
+def test_a_server_that_is_away_is_told_of_until_it_is_back(opened: Open, wrong: list[str]) -> None:
+    page = opened()
+    told = page.get_by_text("The server does not answer.")
+    page.route("**/api/v1/events*", lambda route: route.abort())
+    page.reload()
+    expect(told).to_be_visible()
+    page.unroute("**/api/v1/events*")
+    expect(told).to_be_hidden()
+    wrong.clear()  # the browser itself writes of what it could not load
+
+
 def test_a_phone_shows_all_of_it_and_a_finger_finds_each_target(opened: Open) -> None:
     page = opened(**PHONE)
     choose(page, "a picture with a name that is much longer than a phone is wide.png", "two.png")

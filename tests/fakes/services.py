@@ -54,8 +54,10 @@ class Ocr(OcrClient):
         super().__init__("ocr-service", *NOWHERE)
         self.answers = list(answers)
         self.seen: list[tuple[int, int]] = []
+        self.asked: list[dict[str, Any]] = []
 
-    async def detect(self, image: bytes, engine: str | None) -> Detection:
+    async def detect(self, image: bytes, params: dict[str, Any]) -> Detection:
+        self.asked.append(params)
         answer = self.answers.pop(0) if self.answers else None
         if isinstance(answer, Exception):
             raise answer

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from backend import app, relay
+from backend import relay, workers
+from backend.app import make_app
 from backend.settings import BackendSettings
 from cleanplate.contract.messages import Detection
 from tests.fakes.services import Inpaint, Ocr
@@ -24,11 +25,11 @@ class GatedOcr(Ocr):
         super().__init__()
         self.gate, self.entered = threading.Event(), threading.Event()
 
-    async def detect(self, image: bytes, engine: str | None) -> Detection:
+    async def detect(self, image: bytes, params: dict[str, Any]) -> Detection:
         self.entered.set()
         while not self.gate.is_set():  # noqa: ASYNC110 - other threads open it
             await asyncio.sleep(0.01)
-        return await super().detect(image, engine)
+        return await super().detect(image, params)
 
 
 class Erasing:
@@ -40,8 +41,8 @@ class Erasing:
 
         self.ocr, self.inpaint = GatedOcr(), Inpaint()
         self.ocr.gate.set()
-        monkeypatch.setattr(app, "OcrClient", lambda *_, **__: self.ocr)
-        monkeypatch.setattr(app, "InpaintClient", lambda *_, **__: self.inpaint)
+        monkeypatch.setattr(workers, "OcrClient", lambda *_, **__: self.ocr)
+        monkeypatch.setattr(workers, "InpaintClient", lambda *_, **__: self.inpaint)
         monkeypatch.setattr(relay, "follow", follow)
         self._settings = BackendSettings(data=data, slots=1, **settings)
         self._port = 0
@@ -49,7 +50,7 @@ class Erasing:
 
     def start(self) -> None:
         """Return when it is ready, on the port that it had before."""
-        self.live = Live(app.make_app(self._settings), self._settings, self._port)
+        self.live = Live(make_app(self._settings), self._settings, self._port)
         self._port = int(self.live.address.rpartition(":")[2])
         self.live.start()
         self.live.until_ready()

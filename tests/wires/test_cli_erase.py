@@ -250,6 +250,7 @@ def test_a_document_with_failed_pages_says_which_and_is_not_all_well(tmp_path: P
         (["--verify"], {}),
         (["--no-verify"], {"verify": False}),
         (["--pages", "1-3"], {"pages": "1-3"}),
+        (["--languages", "en, ja"], {"languages": ["en", "ja"]}),
         (["--match", "a|b", "--keep", "c", "--preset", "p"], {"match": "a|b", "keep": "c", "preset": "p"}),
     ],
 )

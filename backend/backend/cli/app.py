@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -34,6 +34,7 @@ app = typer.Typer(
 Pictures = Annotated[list[str], typer.Argument(metavar="IN...", help="Files, folders, glob patterns.")]
 Port = Annotated[int, typer.Option(min=1, max=65535, show_default=True)]
 Engine = Annotated[str | None, typer.Option(help="OCR engine; `doctor` lists them.")]
+Languages = Annotated[str | None, typer.Option(help="Of the text, such as en,ja.")]
 Data = Annotated[Path | None, typer.Option(help="Folder for data and logs; `data` beside the services by default.")]
 PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True}
 
@@ -62,6 +63,7 @@ def erase(
     pictures: Pictures,
     output: Annotated[str, typer.Option("-o", "--output", metavar="OUT", help="A file, or a folder for several.")],
     engine: Engine = None,
+    languages: Languages = None,
     model: Annotated[str | None, typer.Option(help="Inpainting model; `doctor` lists them.")] = None,
     mask_mode: Annotated[Literal["auto", "box", "polygon", "stroke"] | None, typer.Option()] = None,
     mask_dilation: Annotated[
@@ -90,8 +92,9 @@ def erase(
 
     In a folder, results that exist are kept, and jobs that a broken-off batch has left behind are taken up again.
     """
-    named = {"engine": engine, "model": model, "mask_mode": mask_mode, "mask_dilation": mask_dilation}
+    named: dict[str, Any] = {"engine": engine, "model": model, "mask_mode": mask_mode, "mask_dilation": mask_dilation}
     named |= {
+        "languages": _listed(languages),
         "min_score": min_score,
         "match": match,
         "keep": keep,
@@ -110,6 +113,7 @@ def erase(
 def ocr(
     pictures: Pictures,
     engine: Engine = None,
+    languages: Languages = None,
     service: Annotated[
         str | None, typer.Option("--ocr", envvar="CLEANPLATE_OCR_URL", help="URL of an ocr-service that runs.")
     ] = None,
@@ -117,8 +121,10 @@ def ocr(
     json: Json = False,
 ) -> None:
     """Print the text of pictures."""
+    given = {"engine": engine, "languages": _listed(languages)}
+    params = {name: value for name, value in given.items() if value is not None}
     terminal = Terminal(json)
-    raise typer.Exit(exit_code(lambda: run_ocr(pictures, engine, service, key, root(), terminal), terminal))
+    raise typer.Exit(exit_code(lambda: run_ocr(pictures, params, service, key, root(), terminal), terminal))
 
 
 @app.command()
@@ -149,6 +155,10 @@ def run_tests(
     """Run lint and the tests; what is not known here is passed on to pytest."""
     rounds = checks.COMPOSE if compose else (checks.FAST,) if unit else checks.ALL
     raise typer.Exit(checks.test(root(), rounds, context.args, Terminal()))
+
+
+def _listed(given: str | None) -> list[str] | None:
+    return None if given is None else [item.strip() for item in given.split(",")]
 
 
 def root() -> Path:

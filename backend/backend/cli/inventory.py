@@ -1,4 +1,4 @@
-"""The inpaint-service's models and their files, asked of its own interpreter."""
+"""The models of the two services that have any, and their files, asked of each service's own interpreter."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class ModelFile:
 
 @dataclass(frozen=True)
 class KnownModel:
-    """A model of the inpaint-service; `reason` says why it is usable or not, `page` leads to a diffusion model."""
+    """A model; `reason` says why it is usable or not, `page` leads to where a diffusion or OCR model is published."""
 
     name: str
     usable: bool
@@ -54,28 +54,32 @@ class KnownModel:
 
     @property
     def size_bytes(self) -> int | None:
-        """What its files take, or will; None where that is not known."""
-        sizes = [_size(file) for file in self.files]
-        return None if not sizes or None in sizes else sum(size or 0 for size in sizes)
+        """What its files take, or will, as far as that is known; None where it is of none."""
+        sizes = [size for size in map(_size, self.files) if size is not None]
+        return sum(sizes) if sizes else None
 
 
 def inventory(root: Path) -> list[KnownModel]:
     """Return all models. Blocking.
 
     Raises:
-        ServicesFailed: the inpaint-service is not installed, or its settings are wrong.
+        ServicesFailed: a service is not installed, or its settings are wrong.
     """
-    python = launches.python(root, launches.INPAINT)
+    return [model for service in (launches.INPAINT, launches.OCR) for model in _of(root, service)]
+
+
+def _of(root: Path, service: str) -> list[KnownModel]:
+    python = launches.python(root, service)
     if not python.exists():
-        raise NotInstalled(launches.INPAINT, python)
-    command = [str(python), "-P", "-m", "inpaint_service.inventory"]
+        raise NotInstalled(service, python)
+    command = [str(python), "-P", "-m", f"{service.replace('-', '_')}.inventory"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=True)
         told = json.loads(done.stdout)
     except subprocess.CalledProcessError as error:
-        raise ServicesFailed(f"the inpaint-service does not tell its models: {error.stderr.strip()}") from error
+        raise ServicesFailed(f"the {service} does not tell its models: {error.stderr.strip()}") from error
     except (OSError, ValueError, subprocess.SubprocessError) as error:
-        raise ServicesFailed(f"the inpaint-service does not tell its models: {error}") from error
+        raise ServicesFailed(f"the {service} does not tell its models: {error}") from error
     return [KnownModel(**{**model, "files": tuple(ModelFile(**file) for file in model["files"])}) for model in told]
 
 

@@ -1,10 +1,11 @@
-"""`cleanplate jobs`, `watch` and `cancel`: the jobs of a backend that runs."""
+"""`cleanplate jobs`, `watch`, `cancel` and `retry`: the jobs of a backend that runs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import islice
+from typing import Literal
 
 from backend.cli.bars import Bars
 from backend.cli.steps import Step
@@ -35,12 +36,12 @@ def watch(client: Client, job_id: str, terminal: Terminal) -> bool:
     return view["status"] == "succeeded"
 
 
-def cancel(client: Client, job_ids: Sequence[str], terminal: Terminal) -> bool:
-    """Cancel jobs, and return whether that could be done with each. Blocking."""
+def change(client: Client, verb: Literal["cancel", "retry"], job_ids: Sequence[str], terminal: Terminal) -> bool:
+    """Cancel or retry jobs, and return whether that could be done with each. Blocking."""
     well = True
     for job_id in job_ids:
         try:
-            view = client.job(job_id).cancel()
+            view = getattr(client.job(job_id), verb)()
         except ClientError as error:
             well = False
             terminal.fault(f"job {job_id}: {error}")

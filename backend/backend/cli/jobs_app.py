@@ -18,6 +18,7 @@ from cleanplate.client.views import Status
 Backend = Annotated[str | None, typer.Option(envvar="CLEANPLATE_BACKEND_URL", help="URL of a backend that runs.")]
 Key = Annotated[str, typer.Option(envvar="CLEANPLATE_API_KEY", help="API key of the service.", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object per line on standard output.")]
+Jobs = Annotated[list[str], typer.Argument(metavar="JOB...", help="Their ids.")]
 
 app = typer.Typer()
 
@@ -49,14 +50,26 @@ def watch(
 
 @app.command()
 def cancel(
-    jobs: Annotated[list[str], typer.Argument(metavar="JOB...", help="Their ids.")],
+    jobs: Jobs,
     backend: Backend = None,
     key: Key = "",
     json: Json = False,
 ) -> None:
     """Cancel jobs of a backend that runs."""
     terminal = Terminal(json)
-    _at(backend, key, terminal, lambda client: commands.cancel(client, jobs, terminal))
+    _at(backend, key, terminal, lambda client: commands.change(client, "cancel", jobs, terminal))
+
+
+@app.command()
+def retry(
+    jobs: Jobs,
+    backend: Backend = None,
+    key: Key = "",
+    json: Json = False,
+) -> None:
+    """Queue jobs again that failed, or have pages that failed; what is done of them is not done again."""
+    terminal = Terminal(json)
+    _at(backend, key, terminal, lambda client: commands.change(client, "retry", jobs, terminal))
 
 
 def _at(backend: str | None, key: str, terminal: Terminal, work: Callable[[Client], bool]) -> NoReturn:

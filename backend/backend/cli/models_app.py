@@ -19,12 +19,12 @@ SomeNames = Annotated[list[str] | None, typer.Argument(metavar="[NAME...]", help
 Source = Annotated[
     str | None, typer.Option("--from", metavar="FOLDER|URL", help="A folder, or the URL of a mirror, with the files.")
 ]
-Target = Annotated[Path | None, typer.Option("--to", metavar="DIR", help="By default where the inpaint-service looks.")]
+Target = Annotated[Path | None, typer.Option("--to", metavar="DIR", help="By default where the services look.")]
 
 
 def commands(root: Callable[[], Path]) -> typer.Typer:
     """Return the commands; `root` tells the folder with the services' folders."""
-    app = typer.Typer(help="List, fetch and verify the models of the inpaint-service.", no_args_is_help=True)
+    app = typer.Typer(help="List, fetch and verify the models of the services.", no_args_is_help=True)
 
     @app.command("list")
     def list_(json: Json = False) -> None:

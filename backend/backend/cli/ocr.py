@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 
@@ -21,13 +22,13 @@ PATIENCE_S = 60.0
 
 
 def ocr(
-    inputs: Sequence[str], engine: str | None, service: str | None, key: str, root: Path, terminal: Terminal
+    inputs: Sequence[str], params: dict[str, Any], service: str | None, key: str, root: Path, terminal: Terminal
 ) -> bool:
     """Give the text of each picture; return whether all could be read. Blocking.
 
     Args:
         inputs: which pictures, as on the command line.
-        engine: the OCR engine; None is the service's own.
+        params: how they are read: `engine`, `languages`.
         service: the ocr-service's URL; see `endpoint`.
         key: its API key.
         root: the folder with the services' folders.
@@ -39,11 +40,11 @@ def ocr(
     """
     pictures = [found.path for found in find(inputs, taken=PICTURES)]
     with endpoint(OCR, service, root, terminal) as place:
-        return asyncio.run(_read_all(pictures, engine, place, key, terminal))
+        return asyncio.run(_read_all(pictures, params, place, key, terminal))
 
 
 async def _read_all(
-    pictures: Sequence[Path], engine: str | None, endpoint: Endpoint, key: str, terminal: Terminal
+    pictures: Sequence[Path], params: dict[str, Any], endpoint: Endpoint, key: str, terminal: Terminal
 ) -> bool:
     well = True
     async with aiohttp.ClientSession() as session:
@@ -55,7 +56,7 @@ async def _read_all(
         for picture in pictures:
             try:
                 image = await asyncio.to_thread(picture.read_bytes)
-                found = await client.patiently(lambda image=image: client.detect(image, engine), checked)  # type: ignore[misc]
+                found = await client.patiently(lambda image=image: client.detect(image, params), checked)  # type: ignore[misc]
             except (Problem, OSError, ValueError) as error:
                 well = False
                 _tell_failure(picture, error, terminal)

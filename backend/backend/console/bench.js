@@ -74,7 +74,9 @@ export class JobBench extends HTMLElement {
     this.#loading.abort();
     Object.values(this.#urls).forEach((url) => URL.revokeObjectURL(url));
     [this.#job, this.#turned, this.#shown, this.#urls] = [null, 0, "", {}];
+    this.querySelector(".blank").hidden = true;
     this.editor.clear();
+    this.list.edit(this.editor.regions, true, "", "");
     this.slider.pictures = null;
     this.#press("mask", false);
   }
@@ -115,17 +117,21 @@ export class JobBench extends HTMLElement {
     this.querySelector(".versions select").replaceChildren(...options);
     const pages = sheets(job).length;
     this.querySelector(".pages").hidden = pages < 2;
-    text(".pages output", `Page ${page}`);
+    text(".pages output", page === this.#turned + 1 ? `Page ${page} of ${pages}` : `Page ${page} (${this.#turned + 1} of ${pages})`);
     this.querySelector("[data-action=previous]").disabled = this.#turned <= 0;
     this.querySelector("[data-action=next]").disabled = this.#turned >= pages - 1;
   }
 
   #failure(job) {
     const part = this.querySelector(".problem");
-    const page = this.#sheet().reason?.detail;
-    part.hidden = !["failed", "cancelled"].includes(job.status) && !page;
-    part.querySelector("p").textContent = page ?? job.error?.detail ?? "This job was cancelled.";
-    part.querySelector("button").hidden = job.status !== "failed";
+    const failed = (job.status === "succeeded" && job.result.failed_pages) || [];
+    const said = failed.length && `${failed.length > 1 ? "Pages" : "Page"} ${failed.join(", ")} failed and stayed as sent.`;
+    const { page: number, reason } = this.#sheet();
+    const page = reason && `Page ${number}: ${reason.detail}`;
+    part.hidden = !["failed", "cancelled"].includes(job.status) && !page && !failed.length;
+    part.querySelector("p").textContent = page ?? job.error?.detail ?? (said || "This job was cancelled.");
+    part.querySelector("button").hidden = job.status !== "failed" && !failed.length;
+    part.querySelector("button").textContent = failed.length ? "Retry failed pages" : "Try again";
   }
 
   async #load(shown) {
@@ -138,7 +144,9 @@ export class JobBench extends HTMLElement {
       await this.#found(signal);
       await this.#result(signal);
     } catch (error) {
-      const early = error.status === 409 && !ended(this.#job); // the next event tells when it is there
+      const blank = error.status === 409 && this.#sheet().status === "failed";
+      if (blank) this.querySelector(".blank").hidden = false;
+      const early = error.status === 409 && (blank || !ended(this.#job)); // the next event tells when it is there
       if (error.name !== "AbortError" && error.status !== 401 && !early) note(error.message, { wrong: true });
     }
   }
@@ -167,7 +175,10 @@ export class JobBench extends HTMLElement {
     const regions = known ? this.#regions.get(where) : new Regions([]);
     const fixed = !known || !ended(job);
     this.editor.edit(regions, fixed);
-    this.list.edit(regions, fixed, painted(job) ? "Erase again" : "Erase");
+    for (const part of this.querySelectorAll(".tools .edit")) part.inert = fixed;
+    const none = ended(job) ? "Its text was not found." : "Its text is still being looked for.";
+    const hint = known ? "No text was found. Draw a box around what shall go." : none;
+    this.list.edit(regions, fixed, painted(job) ? "Erase again" : "Erase", hint);
     regions.addEventListener("change", () => this.#undos(), { signal });
     this.#undos();
   }

@@ -32,6 +32,8 @@ export class DropZone extends HTMLElement {
   options() {
     const form = new FormData(this.querySelector("#options"));
     const options = { mask_mode: form.get("mask_mode"), output_format: form.get("output_format"), verify: form.has("verify") };
+    const languages = form.get("languages").split(/[\s,]+/).filter(Boolean);
+    if (languages.length) options.languages = languages;
     if (form.has("review")) options.dry_run = true;
     if (form.get("preset")) options.preset = form.get("preset");
     return options;

@@ -58,7 +58,7 @@ export class JobList extends HTMLElement {
     const ready = this.#chosen().filter(painted).length;
     const zip = this.querySelector("[data-action=zip]");
     zip.disabled = ready === 0;
-    zip.lastElementChild.textContent = this.#picked.size ? `Zip (${ready})` : "Zip all";
+    zip.lastElementChild.textContent = !this.#picked.size ? "Zip all" : ready ? `Zip (${ready})` : "Zip";
     this.querySelector("[data-action=delete]").disabled = this.#picked.size === 0;
   }
 
@@ -69,12 +69,13 @@ export class JobList extends HTMLElement {
       const drop = make("button", { type: "button", className: "quiet icon small", "aria-label": `Do not send ${item.name}` }, icon("close"));
       drop.addEventListener("click", () => this.uploads.drop(item));
       const bar = make("progress", { max: 100, value: 0, "aria-label": `Upload of ${item.name}` });
-      row.append(make("span", { className: "thumb" }), make("div", { className: "what" }, make("strong", {}, item.name), make("span", {}), bar), drop);
+      row.append(make("span", { className: "thumb" }), make("div", { className: "what" }, make("strong", { title: item.name }, item.name), make("span", {}), bar), drop);
       this.#rows.set(item, row);
     }
     const words = { waiting: item.reason ?? "Waiting to be sent", sending: "Sending", refused: item.reason };
     row.querySelector(".what span").textContent = words[item.state];
     row.querySelector("progress").value = Math.floor(item.sent * 100);
+    row.querySelector("progress").hidden = item.state === "refused";
     row.classList.toggle("wrong", item.state === "refused");
     return row;
   }
@@ -87,7 +88,7 @@ export class JobList extends HTMLElement {
     row.querySelector("input").checked = this.#picked.has(root);
     if (row.dataset.told === told) return row;
     row.dataset.told = told;
-    row.className = `job ${job.status}`;
+    row.className = `job ${job.status} ${job.result?.failed_pages?.length ? "partly" : ""}`;
     const link = row.querySelector("a");
     link.href = `#/jobs/${job.job_id}`;
     if (root === this.current) link.setAttribute("aria-current", "page");
@@ -105,7 +106,7 @@ export class JobList extends HTMLElement {
       else this.#picked.delete(root);
       this.#count(this.jobs.pictures());
     });
-    const what = make("span", { className: "what" }, make("strong", {}, job.name), make("span", { className: "how" }));
+    const what = make("span", { className: "what" }, make("strong", { title: job.name }, job.name), make("span", { className: "how" }));
     const link = make("a", {}, make("img", { className: "thumb", alt: "" }), what);
     const row = make("li", {}, make("label", { className: "pick" }, box), link);
     row.dataset.root = root;

@@ -8,7 +8,7 @@ const TOGETHER_MS = 10_000; // pictures that come no further apart are of one dr
 const ENDS = new Set(["succeeded", "failed", "cancelled"]);
 
 export const ended = (job) => ENDS.has(job.status);
-export const painted = (job) => job.status === "succeeded" && !job.result?.dry_run;
+export const painted = (job) => ended(job) && Boolean(job.result) && !job.result.dry_run; // a retry may have been broken off
 
 /** Return the pages of a document that is known whole; a picture is the only page of itself. */
 export function sheets(job) {
@@ -97,7 +97,8 @@ export class Jobs extends EventTarget {
   }
 
   async #load(after = null) {
-    const page = await read(`api/v1/jobs?limit=${PAGE}${after ? `&after=${encodeURIComponent(after)}` : ""}`);
+    const { signal } = this.#following; // nothing is put on the list of who signed in after
+    const page = await read(`api/v1/jobs?limit=${PAGE}${after ? `&after=${encodeURIComponent(after)}` : ""}`, { signal });
     page.jobs.forEach((view) => this.put(view));
     this.#next = page.next;
     this.#changed(null);
@@ -106,7 +107,8 @@ export class Jobs extends EventTarget {
   #told(event) {
     const job = this.#views.get(event.job_id);
     if (!job || event.type !== "progress" || event.data.status) {
-      read(jobPath(event.job_id)).then((view) => this.put(view)).catch(() => {});
+      const { signal } = this.#following;
+      read(jobPath(event.job_id), { signal }).then((view) => this.put(view)).catch(() => {});
       return;
     }
     if (event.seq <= job.seq) return;

@@ -33,7 +33,7 @@ export function thumb(root, id) {
 
 /** Make the thumbnail from the file that was just sent, without fetching it again. */
 export function know(root, file) {
-  if (file.type.startsWith("image/")) thumbs.set(root, small(Promise.resolve(file)).catch(() => null));
+  if (file.type.startsWith("image/")) thumbs.set(root, small(Promise.resolve(file)).catch(() => thumbs.delete(root) && null));
 }
 
 /** Forget all, as somebody else may sign in. */

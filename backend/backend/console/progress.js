@@ -4,8 +4,6 @@ import { make } from "./dom.js";
 import { ended } from "./jobs.js";
 
 const STAGES = {
-  "": "Waiting",
-  queued: "Waiting",
   detecting: "Finding the text",
   masking: "Building the mask",
   inpainting: "Repainting",
@@ -18,7 +16,8 @@ export function standing(job) {
   if (job.status === "queued") return job.position > 0 ? `Waiting, ${job.position} before it` : "Waiting";
   if (job.status === "running") {
     const page = job.pages > 1 && job.page ? `Page ${job.page}: ` : "";
-    return `${page}${STAGES[job.stage] ?? job.stage} · ${percent(job)} %`;
+    const first = job.rerun_of ? "Starting" : STAGES.detecting; // a stage is told when it has done something
+    return `${page}${STAGES[job.stage] ?? first} · ${percent(job)} %`;
   }
   if (job.status === "failed") return "Failed";
   if (job.status === "cancelled") return "Cancelled";

@@ -7,6 +7,7 @@ import { Regions } from "./canvas/regions.js";
 export class RegionList extends HTMLElement {
   #regions = new Regions([]);
   #fixed = true;
+  #hint = "";
   #rows = new Map();
   #draw = soon(() => this.#drawRows());
   #listener = null;
@@ -21,12 +22,13 @@ export class RegionList extends HTMLElement {
     });
   }
 
-  /** @param words what the button says: it erases for the first time, or again */
-  edit(regions, fixed, words) {
+  /** @param words what the button says: it erases for the first time, or again; @param hint what is said where nothing is */
+  edit(regions, fixed, words, hint) {
     this.#listener?.abort();
     this.#listener = new AbortController();
     this.#regions = regions;
     this.#fixed = fixed;
+    this.#hint = hint;
     for (const type of ["change", "select"]) regions.addEventListener(type, this.#draw, { signal: this.#listener.signal });
     this.querySelector("[data-action=rerun]").textContent = words;
     this.#rows.clear();
@@ -41,8 +43,9 @@ export class RegionList extends HTMLElement {
     const erased = list.filter((region) => region.enabled).length;
     this.querySelector(".count").textContent = list.length ? `${erased} of ${list.length}` : "";
     for (const button of this.querySelectorAll("[data-action=all], [data-action=none]")) button.disabled = this.#fixed || !list.length;
-    this.querySelector("[data-action=rerun]").disabled = this.#fixed;
-    this.querySelector(".hint").textContent = list.length || this.#fixed ? "" : "No text was found. Draw a box around what shall go.";
+    const rerun = this.querySelector("[data-action=rerun]");
+    rerun.hidden = rerun.disabled = this.#fixed;
+    this.querySelector(".hint").textContent = list.length ? "" : this.#hint;
     const region = this.#regions.get(selected);
     this.querySelector(".mode").hidden = !region || this.#fixed;
     this.querySelector("select").value = region?.mask_mode ?? "";

@@ -13,7 +13,7 @@ from backend.batches import Batches
 from backend.deliveries import Deliveries
 from backend.submissions import Submissions
 from backend.views import Views
-from cleanplate.contract.problems import Finished, Invalid
+from cleanplate.contract.problems import Invalid
 from cleanplate.runtime.access import Owner, seen_by
 from cleanplate.runtime.board import Board
 from cleanplate.runtime.jobs import Job, State
@@ -157,11 +157,9 @@ class JobRoutes:
         return await self._views.of(request, await self._board.cancel(job_id))
 
     async def retry(self, job_id: str, request: Request, owner: Owner) -> dict[str, Any]:
-        """Queue a failed job again; it goes on after the last step that was done."""
+        """Queue a failed job again, or one with failed pages; it goes on after the last step that was done."""
         job = await self._board.get(job_id, owner)
-        if job.state is not State.FAILED:
-            raise Finished(f"the job is {job.state.value}; only a failed one can be retried", state=job.state.value)
-        return await self._views.of(request, await self._submissions.retry(job))
+        return await self._views.of(request, await self._submissions.retry(job), page_states=True)
 
     async def delete(self, job_id: str, owner: Owner) -> None:
         """Remove a job and its files; one that still runs is cancelled first."""

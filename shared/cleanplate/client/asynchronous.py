@@ -193,7 +193,7 @@ class AsyncJob:
         return self.view
 
     async def retry(self) -> View:
-        """Queue it again, after it failed; it goes on after the last step that was done."""
+        """Queue it again, after it or some of its pages failed; it goes on after the last step that was done."""
         self.view = await self._client._run(self._flows.retry(self.id))
         return self.view
 

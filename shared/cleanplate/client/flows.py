@@ -121,7 +121,7 @@ class Flows:
         return (yield from self._change(job_id, "cancel", frozenset({"cancelled"})))
 
     def retry(self, job_id: str) -> Flow[View]:
-        """Queue a failed job again; one that is under way stays so."""
+        """Queue a failed job again, or one with failed pages; one that is under way stays so."""
         return (yield from self._change(job_id, "retry", frozenset({"queued", "running"})))
 
     def delete(self, job_id: str) -> Flow[None]:

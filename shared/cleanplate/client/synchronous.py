@@ -190,7 +190,7 @@ class Job:
         return self.view
 
     def retry(self) -> View:
-        """Queue it again, after it failed; it goes on after the last step that was done."""
+        """Queue it again, after it or some of its pages failed; it goes on after the last step that was done."""
         self.view = self._client._run(self._flows.retry(self.id))
         return self.view
 

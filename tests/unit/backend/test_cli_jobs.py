@@ -1,4 +1,4 @@
-"""`cleanplate jobs`, `watch` and `cancel` against a backend that is a list of answers."""
+"""`cleanplate jobs`, `watch`, `cancel` and `retry` against a backend that is a list of answers."""
 
 from __future__ import annotations
 
@@ -79,15 +79,17 @@ def test_a_job_that_did_not_succeed_is_a_failure(
     assert reason in capsys.readouterr().err
 
 
-def test_jobs_are_cancelled_and_one_that_is_not_there_stops_no_other(
-    backend: Backend, client: Client, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("verb", ["cancel", "retry"])
+def test_jobs_are_changed_and_one_that_is_not_there_stops_no_other(
+    verb: Any, backend: Backend, client: Client, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    backend.end = "cancelled"
-    assert not jobs.cancel(client, ["gone", "j1"], Terminal(as_json=True))
+    backend.end = "cancelled" if verb == "cancel" else "queued"
+    assert not jobs.change(client, verb, ["gone", "j1"], Terminal(as_json=True))
     said = capsys.readouterr()
-    assert json.loads(said.out)["status"] == "cancelled"
+    assert json.loads(said.out)["status"] == backend.end
+    assert f"POST /api/v1/jobs/j1/{verb}" in backend.asked
     assert "job gone: there is no such job" in said.err
-    assert jobs.cancel(client, ["j1"], Terminal())
+    assert jobs.change(client, verb, ["j1"], Terminal())
 
 
 def test_what_a_backend_refuses_is_a_failure_with_its_reason(

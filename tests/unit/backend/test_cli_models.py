@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from typer.testing import CliRunner
 
 from backend.cli import downloads, inventory, models, models_app
 from backend.cli.app import app
+from backend.cli.failures import ServicesFailed
 from backend.cli.inputs import UsageError
 from backend.cli.inventory import KnownModel, ModelFile
 from backend.cli.terminal import Terminal
@@ -245,18 +247,54 @@ def test_an_unknown_model_is_a_mistake_of_the_command_line(tmp_path: Path, monke
     assert json.loads(listed.stdout)["license"] == "MIT"
 
 
-def test_the_inpaint_service_tells_its_models_as_the_command_line_reads_them(
-    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from inpaint_service import inventory as told
-    from inpaint_service.engines import NAMES
-
-    listed = told.inventory(tmp_path, "lama", None)
-    python = tmp_path / "inpaint-service" / ".venv" / "bin" / "python"
+def tells(root: Path, service: str, listed: object) -> None:
+    """Let the interpreter of a service tell this, whatever it is asked."""
+    python = root / service / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
     python.write_text(f"#!/bin/sh\ncat <<'END'\n{json.dumps(listed)}\nEND\n")
     python.chmod(0o755)
-    read = inventory.inventory(tmp_path)
-    assert [model.name for model in read] == list(NAMES)
-    lama = next(model for model in read if model.name == "lama")
-    assert (lama.size_bytes, lama.files[0].path) == (205_669_692, str(tmp_path / "big-lama.pt"))
+
+
+def test_the_services_tell_their_models_as_the_command_line_reads_them(tmp_path: Path) -> None:
+    from inpaint_service import inventory as inpaint
+    from inpaint_service.engines import NAMES
+    from ocr_service import inventory as ocr
+    from ocr_service.settings import OcrSettings
+
+    tells(tmp_path, "inpaint-service", inpaint.inventory(tmp_path, "lama", None))
+    with pytest.raises(ServicesFailed, match="ocr-service"):
+        inventory.inventory(tmp_path)
+    tells(tmp_path, "ocr-service", ocr.inventory(OcrSettings(models=tmp_path).engine_options()))
+    read = {model.name: model for model in inventory.inventory(tmp_path)}
+    assert list(read)[: len(NAMES)] == list(NAMES)
+    assert (read["lama"].size_bytes, read["lama"].files[0].path) == (205_669_692, str(tmp_path / "big-lama.pt"))
+    thai = read["th_PP-OCRv5_mobile_rec"]
+    assert (thai.size_bytes, thai.usable) == (7_891_015, False)
+
+
+def test_an_ocr_model_comes_into_the_folder_of_its_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ocr_service import inventory as ocr
+    from ocr_service.engines import catalog
+    from ocr_service.settings import OcrSettings
+
+    name, files = "th_PP-OCRv5_mobile_rec", ("inference.yml", "inference.onnx")
+    (tmp_path / "mirror" / name).mkdir(parents=True)
+    for file in files:
+        (tmp_path / "mirror" / name / file).write_bytes(DATA)
+    options = OcrSettings(models=tmp_path / "models").engine_options()
+
+    def fetched() -> bool:
+        tells(tmp_path, "ocr-service", ocr.inventory(options))
+        tells(tmp_path, "inpaint-service", [])
+        wanted = models.chosen(inventory.inventory(tmp_path), [name])
+        for service in ("ocr-service", "inpaint-service"):
+            shutil.rmtree(tmp_path / service)
+        return models.fetch_all(wanted, str(tmp_path / "mirror"), None, Terminal())
+
+    assert not fetched()
+    assert "inference.onnx has 1048576 bytes instead of 7891015" in capsys.readouterr().out
+    monkeypatch.setattr(catalog, "_MEASURED", {name: (SHA256, len(DATA))})
+    assert fetched()
+    assert options.text.has(name)

@@ -17,6 +17,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from PIL import Image
 
+from cleanplate.contract.problems import Invalid
 from cleanplate.runtime.board import Board
 from cleanplate.runtime.jobs import Change, State
 from tests.fakes.services import LINES, PLACES, Inpaint, Ocr, drawn, pixels, working
@@ -60,12 +61,33 @@ async def test_a_pattern_leaves_the_rest_of_the_text(opened: Open, board: Board)
         ({"include": [{"x": 1}]}, "include.0"),
         ({"preset": "nothing"}, "options.preset"),
         ({"ttl": 1e9}, "options.ttl"),
+        ({"languages": ["en", "no tag"]}, "languages.1"),
+        ({"languages": []}, "languages"),
         ({"minimal_score": 1}, "minimal_score"),
     ],
 )
 async def test_a_wish_that_cannot_be_met_is_refused_at_once(opened: Open, options: dict[str, Any], field: str) -> None:
     async with opened() as client:
         assert problem(await submitted(client, options=options)) == (422, "invalid", field)
+
+
+async def test_the_languages_are_told_to_the_engine_at_each_look(opened: Open, board: Board) -> None:
+    ocr = Ocr()
+    async with opened() as client, working(board, ocr, Inpaint()):
+        view = await done(client, await submitted(client, options={"languages": ["en", "ja"]}))
+        await done(client, await submitted(client))
+    assert view["options"]["languages"] == ["en", "ja"]
+    assert ocr.asked[0] == {"languages": ["en", "ja"]}
+    assert ocr.asked == [{"languages": ["en", "ja"]}] * (len(ocr.asked) // 2) + [{}] * (len(ocr.asked) // 2)
+
+
+async def test_a_language_that_no_engine_reads_fails_the_job_with_the_reason(opened: Open, board: Board) -> None:
+    ocr = Ocr(Invalid("does not read tlh", field="languages"))
+    async with opened() as client, working(board, ocr, Inpaint()):
+        error = (await done(client, await submitted(client, options={"languages": ["tlh"]})))["error"]
+    assert len(ocr.asked) == 1
+    assert (error["code"], error["field"], error["retryable"]) == ("invalid", "languages", False)
+    assert error["detail"] == "does not read tlh"
 
 
 async def test_presets_are_listed_and_applied(opened: Open, tmp_path: Path) -> None:

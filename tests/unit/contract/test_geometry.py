@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cleanplate.contract.geometry import Box, Polygon, area, bounds, clip_polygon, text_height
+from cleanplate.contract.geometry import Box, Polygon, area, bounds, clip_polygon, is_convex, text_height
 
 numbers = st.floats(-1000, 1000)
 boxes = st.builds(Box, numbers, numbers, st.floats(0, 500), st.floats(0, 500))
@@ -125,3 +125,10 @@ def test_the_height_of_a_bent_line_tends_to_that_of_the_band() -> None:
     assert text_height(band) == pytest.approx(20, rel=0.05)
     assert text_height(((1, 1), (1, 1), (1, 1))) == 0
     assert text_height(()) == 0
+
+
+def test_a_polygon_is_convex_whichever_way_it_runs_and_not_with_a_dent() -> None:
+    square = ((0.0, 0.0), (4.0, 0.0), (4.0, 4.0), (0.0, 4.0))
+    assert is_convex(square)
+    assert is_convex(square[::-1])
+    assert not is_convex((*square, (2.0, 2.0)))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from cleanplate.contract.messages import COORDINATE_LIMIT, DetectedRegion, Region
+from cleanplate.contract.messages import COORDINATE_LIMIT, DetectedRegion, Languages, Region
 
 BOX = {"x": 10, "y": 20, "width": 30, "height": 40}
 CORNERS = ((10, 20), (40, 20), (40, 60), (10, 60))
@@ -70,3 +70,16 @@ def test_a_detection_must_be_sure_by_a_share() -> None:
     assert DetectedRegion.model_validate({**box, "score": 1}).score == 1
     with pytest.raises(ValidationError):
         DetectedRegion.model_validate({**box, "score": 99})
+
+
+@pytest.mark.parametrize("given", [["en"], ["en", "ja", "zh-Hant-TW"], ["de-CH-1996"], ["en"] * 20])
+def test_languages_are_tags(given: list[str]) -> None:
+    assert TypeAdapter(Languages).validate_python(given) == tuple(given)
+
+
+@pytest.mark.parametrize(
+    "given", [[], ["en"] * 21, ["english please"], [""], ["en_US"], ["e" * 36], ["en-"], "en", ["en\n"]]
+)
+def test_what_is_no_list_of_languages_is_refused(given: Any) -> None:
+    with pytest.raises(ValidationError):
+        TypeAdapter(Languages).validate_python(given)

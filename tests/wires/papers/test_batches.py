@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import zipfile
+from collections.abc import AsyncGenerator
 from io import BytesIO
 from typing import Any
 
 import httpx
 import pytest
 
-from backend.archives import safe_stem
+from backend.archives import NOTE, archive, safe_stem
+from backend.artifacts import RESULT
 from backend.batches import Batches, open_board
+from backend.deliveries import Deliveries
 from cleanplate.runtime.board import Board
 from cleanplate.runtime.dispatch.local import LocalDispatcher
-from cleanplate.runtime.jobs import State
+from cleanplate.runtime.jobs import Job, State
 from tests.fakes import papers
 from tests.fakes.services import Inpaint, Ocr, drawn, working
 from tests.unit.backend.conftest import Open, problem
@@ -55,6 +58,39 @@ async def test_each_file_becomes_a_job_and_the_results_come_in_one_archive(opene
         assert file.namelist() == ["a.png", "a-2.png", "b.tif"]
         assert [file.read(name) for name in file.namelist()] == results
         assert {entry.compress_type for entry in file.infolist()} == {zipfile.ZIP_STORED}
+
+
+class _Removing(Deliveries):
+    """Removes a job's files when so many pieces were read."""
+
+    def __init__(self, board: Board, pieces: int):
+        super().__init__(board)
+        self.pieces_left, self.board = pieces, board
+
+    async def pieces(self, job: Job, name: str, wanted: slice) -> AsyncGenerator[bytes]:
+        for start in range(wanted.start, wanted.stop, 100):
+            if self.pieces_left == 0:
+                await self.board.forget(job.id)
+            self.pieces_left -= 1
+            async for piece in super().pieces(job, name, slice(start, min(start + 100, wanted.stop))):
+                yield piece
+
+
+@pytest.mark.parametrize("pieces", [0, 2])
+async def test_what_is_removed_while_the_archive_is_made_is_told_in_it(opened: Open, board: Board, pieces: int) -> None:
+    async with opened() as client, working(board, Ocr(), Inpaint()):
+        answer = await sent(client, *FILES[:2])
+        await archive_of(client, answer)
+    jobs = [await board.get(job["job_id"]) for job in answer.json()["jobs"]]
+    whole = board.files.get(jobs[1].id, RESULT)
+    data = b"".join([piece async for piece in archive(jobs, _Removing(board, pieces))])
+    with zipfile.ZipFile(BytesIO(data)) as file:
+        assert file.testzip() is None
+        assert file.namelist() == ["a.png", "a-2.png", NOTE]
+        assert len(file.read("a.png")) == pieces * 100
+        assert file.read("a-2.png") == whole
+        assert f"a.png (job {jobs[0].id}) was removed" in file.read(NOTE).decode()
+        assert "a-2.png" not in file.read(NOTE).decode()
 
 
 async def test_one_bad_file_refuses_the_whole_batch_by_its_place(opened: Open, board: Board) -> None:

@@ -140,6 +140,15 @@ async def test_a_page_that_fails_stays_as_it_was_and_the_others_are_delivered(bo
     assert np.array_equal(rendered(after)[1], rendered(before)[1])
 
 
+async def test_a_wish_that_no_page_can_be_met_fails_the_document_at_once(board: Board) -> None:
+    ocr = Ocr(Invalid("does not read tlh", field="languages"))
+    job = await erased(board, papers.pdf(["SALE"], ["ONLY"], ["TODAY"]), ocr, Inpaint(), languages=["tlh"])
+    assert job.state is State.FAILED
+    assert job.error is not None
+    assert (job.error["detail"], job.error["field"]) == ("does not read tlh", "languages")
+    assert len(ocr.asked) <= 2
+
+
 async def test_a_page_that_takes_the_renderer_forever_fails_alone(board: Board) -> None:
     job = await erased(board, pdf_with_bomb(), Ocr(), Inpaint())
     assert statuses(job) == ["failed", "untouched"]
@@ -208,11 +217,11 @@ async def test_every_event_says_how_far_its_page_is_and_how_long_the_rest_will_t
 class Late(Ocr):
     """Refuses one of its calls for good."""
 
-    async def detect(self, image: bytes, engine: str | None) -> Detection:
+    async def detect(self, image: bytes, params: dict[str, Any]) -> Detection:
         if len(self.seen) == 0:
             self.seen.append((0, 0))
             raise Invalid("no")
-        return await super().detect(image, engine)
+        return await super().detect(image, params)
 
 
 async def test_a_page_that_cannot_be_read_fails_before_it_is_painted(board: Board) -> None:

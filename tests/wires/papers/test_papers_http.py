@@ -13,6 +13,7 @@ import pytest
 from pikepdf import Dictionary, Encryption, Pdf
 from PIL import Image
 
+from cleanplate.contract.problems import Invalid
 from cleanplate.runtime.board import Board
 from tests.fakes import papers
 from tests.fakes.papers import rendered, text_of
@@ -77,7 +78,7 @@ def bomb() -> bytes:
         (drawn(), {"pages": "2"}, (422, "invalid", "options.pages")),
         (DOCUMENT, {"output_format": "webp"}, (422, "invalid", "options.output_format")),
         (papers.tiff([], []), {"output_format": "jpeg"}, (422, "invalid", "options.output_format")),
-        (DOCUMENT, {"languages": ["en"]}, (422, "invalid", "languages")),
+        (DOCUMENT, {"languages": ["no tag"]}, (422, "invalid", "languages.0")),
     ],
 )
 async def test_what_cannot_be_erased_is_refused_at_once(
@@ -164,3 +165,42 @@ async def test_a_large_result_comes_in_pieces(opened: Open, board: Board, monkey
     assert whole.content == board.files.get(view["job_id"], "result")
     assert int(whole.headers["content-length"]) == len(whole.content) > 1000
     assert (part.status_code, part.content) == (206, whole.content[50:450])
+
+
+async def test_failed_pages_are_retried_alone_and_the_document_is_bound_anew(opened: Open, board: Board) -> None:
+    ocr = Ocr(Invalid("not this one"))
+    async with opened(pdf_dpi=72) as client:
+        async with working(board, ocr, Inpaint()):
+            path, before = await done(client, await sent(client, verify=False))
+            first = await client.get(f"{path}/result")
+        queued = (await client.post(f"{path}/retry")).json()
+        assert problem(await client.get(f"{path}/result"))[:2] == (409, "not_ready")
+        async with working(board, ocr, Inpaint()):
+            view = (await client.get(f"{path}?wait=20")).json()
+            second = await client.get(f"{path}/result", headers={"If-None-Match": first.headers["etag"]})
+        log = board.store.events(view["job_id"], before["seq"], 999)
+        refused = await client.post(f"{path}/retry")
+    assert (before["result"]["failed_pages"], text_of(first.content)) == ([1], ["SALE", "", ""])
+    assert (queued["status"], queued["error"], [page["status"] for page in queued["page_states"]]) == (
+        "queued", None, ["running", "untouched", "erased"],
+    )  # fmt: skip
+    assert 0.5 < queued["progress"] < 0.7
+    assert (view["status"], view["result"]["failed_pages"]) == ("succeeded", [])
+    assert (second.status_code, text_of(second.content)) == (200, ["", "", ""])
+    assert len(ocr.seen) == 3
+    assert {event.data["page"] for event in log if event.type == "progress"} == {1, None}
+    assert [event.seq for event in log] == list(range(before["seq"] + 1, view["seq"] + 1))
+    shares = [event.data["progress"] for event in log if event.type == "progress"]
+    assert shares == sorted(shares)
+    assert problem(refused)[:2] == (409, "finished")
+
+
+async def test_the_result_of_before_stays_where_a_retry_is_cancelled(opened: Open, board: Board) -> None:
+    async with opened(pdf_dpi=72) as client:
+        async with working(board, Ocr(Invalid("not this one")), Inpaint()):
+            path, _ = await done(client, await sent(client))
+        before = await client.get(f"{path}/result")
+        await client.post(f"{path}/retry")
+        assert (await client.post(f"{path}/cancel")).json()["status"] == "cancelled"
+        after = await client.get(f"{path}/result")
+    assert (after.status_code, after.content, after.headers["etag"]) == (200, before.content, before.headers["etag"])
