@@ -24,6 +24,12 @@ def images() -> None:
 
 
 @pytest.fixture(scope="session")
+def scale_images(images: None) -> None:
+    """The images with what PostgreSQL, Redis and Celery need."""
+    Project(ROOT, "cleanplate-test", overlays=["scale.yaml"]).build()
+
+
+@pytest.fixture(scope="session")
 def project(images: None) -> Iterator[Project]:
     """The containers that the tests share, with leases so short that a test need not wait long."""
     with Project(ROOT, "cleanplate-test", {"BACKEND_LEASE_S": "2", "INPAINT_LEASE_S": "2"}) as running:

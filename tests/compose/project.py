@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -25,17 +25,37 @@ POLL_S = 0.2
 class Project:
     """Brings the services up on entering, and removes them with their volumes on leaving."""
 
-    def __init__(self, root: Path, name: str, settings: Mapping[str, str] | None = None):
-        """Start nothing yet; `settings` is what a user would write into .env."""
+    def __init__(
+        self,
+        root: Path,
+        name: str,
+        settings: Mapping[str, str] | None = None,
+        *,
+        overlays: Sequence[str] = (),
+        services: Sequence[str] = (),
+        scale: Mapping[str, int] | None = None,
+    ):
+        """Start nothing yet.
+
+        Args:
+            root: the checkout.
+            name: the project's.
+            settings: what a user would write into .env.
+            overlays: the files on top of compose.yaml.
+            services: what is started, with all it depends on; none: everything.
+            scale: of which services there shall be how many containers.
+        """
         self.root = root
         self.name = name
+        self._files = [f"--file={root / 'compose' / file}" for file in ("compose.yaml", *overlays)]
+        self._services, self._scale = services, dict(scale or {})
         port = free_ports("127.0.0.1", 1)[0]
         self.url = f"http://127.0.0.1:{port}"
         self._environ = {**os.environ, **(settings or {}), "BACKEND_PORT": str(port)}
 
     def __enter__(self) -> Self:
         try:
-            self.compose("up", "--detach", "--no-build")
+            self.up(*[f"--scale={service}={count}" for service, count in self._scale.items()], *self._services)
             self.wait_healthy()
         except BaseException:
             self.down()
@@ -49,8 +69,11 @@ class Project:
 
     def compose(self, *arguments: str, timeout_s: float = START_TIMEOUT_S) -> str:
         """Run a compose command of this project."""
-        files = ["--file", str(self.root / "compose" / "compose.yaml")]
-        return output(*compose(), *files, "--project-name", self.name, *arguments, env=self._environ, limit_s=timeout_s)
+        command = [*compose(), *self._files, "--project-name", self.name, *arguments]
+        return output(*command, env=self._environ, limit_s=timeout_s)
+
+    def up(self, *arguments: str) -> None:
+        self.compose("up", "--detach", "--no-build", *arguments)
 
     def build(self) -> None:
         self.compose("build", timeout_s=BUILD_TIMEOUT_S)
@@ -58,12 +81,12 @@ class Project:
     def down(self) -> None:
         self.compose("down", "--volumes", "--timeout", "30")
 
-    def container(self, service: str) -> dict[str, Any]:
-        """Return what Docker knows of a service's container."""
+    def container(self, service: str, number: int = 0) -> dict[str, Any]:
+        """Return what Docker knows of a service's container, or of that one where there are several."""
         label = f"label=com.docker.compose.service={service}"
-        ids = output("docker", "ps", "--all", "--quiet", "--filter", label, "--filter", self._label).split()
-        assert len(ids) == 1, f"{service} has {len(ids)} containers"
-        found: dict[str, Any] = json.loads(output("docker", "inspect", ids[0]))[0]
+        ids = sorted(output("docker", "ps", "--all", "--quiet", "--filter", label, "--filter", self._label).split())
+        assert len(ids) == self._scale.get(service, 1), f"{service} has {len(ids)} containers"
+        found: dict[str, Any] = json.loads(output("docker", "inspect", ids[number]))[0]
         return found
 
     def leftovers(self) -> list[str]:
@@ -71,26 +94,32 @@ class Project:
         kinds = (("ps", "--all"), ("volume", "ls"), ("network", "ls"))
         return [line for kind in kinds for line in output("docker", *kind, "--filter", self._label).splitlines()[1:]]
 
+    def address(self, service: str) -> str:
+        """Return where a service's container is reached from this machine, whether it publishes a port or not."""
+        networks: dict[str, Any] = self.container(service)["NetworkSettings"]["Networks"]
+        return str(networks[f"{self.name}_inside"]["IPAddress"])
+
     def inside(self, service: str, program: str) -> str:
         """Run a Python program in a service's container."""
         return output("docker", "exec", self.container(service)["Id"], "python", "-Ic", program)
 
-    def kill(self, service: str) -> None:
+    def kill(self, service: str, number: int = 0) -> None:
         """End the service's process as the kernel would; after `docker kill`, Docker would not start it again."""
-        container = self.container(service)
+        container = self.container(service, number)
         program = f"import os; os.kill({container['State']['Pid']}, 9)"
         output("docker", "run", "--rm", "--pid", "host", container["Image"], "python", "-Ic", program)
 
     def wait_healthy(self) -> None:
         """Return when Docker says of each service that it is healthy and the published port answers."""
         deadline = time.monotonic() + START_TIMEOUT_S
-        while unhealthy := [name for name in SERVICES if self.health(name) != "healthy"]:
+        while unhealthy := [name for name in (*SERVICES, *self._scale) if not self.healthy(name)]:
             assert time.monotonic() < deadline, self.compose("logs", "--tail", "20", *unhealthy)
             time.sleep(POLL_S)
         assert requests.get(f"{self.url}/readyz", timeout=10).status_code == 200
 
-    def health(self, service: str) -> str:
-        return str(self.container(service)["State"]["Health"]["Status"])
+    def healthy(self, service: str) -> bool:
+        containers = [self.container(service, number) for number in range(self._scale.get(service, 1))]
+        return all(container["State"].get("Health", {}).get("Status") == "healthy" for container in containers)
 
     @property
     def _label(self) -> str:

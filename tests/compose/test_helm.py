@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from backend.settings import BackendSettings
 from cleanplate.runtime.settings import ServiceSettings
 from inpaint_service.settings import InpaintSettings
+from inpaint_service.tasks import KIND as INPAINT_KIND
 from ocr_service.settings import OcrSettings
 from tests.compose.project import SERVICES, output
 from tests.conftest import ROOT
@@ -28,7 +31,18 @@ KNOWN: dict[str, type[ServiceSettings]] = {
 KEY = {"secrets": {"BACKEND_API_KEYS": "key"}}
 SHARED = {"backend": {**KEY, "settings": {"BACKEND_STORE_URL": "postgresql://db/jobs", "BACKEND_FILES_URL": "s3://b"}}}
 
+ADAPTER = CHART.parent / "prometheus-adapter.yaml"
+
 Render = Callable[..., "Release"]
+
+
+def on_servers(prefix: str) -> dict[str, Any]:
+    """Return the values of a service whose jobs are run by workers."""
+    urls = {"STORE_URL": "postgresql://db/jobs", "FILES_URL": "s3://b", "BROKER_URL": "redis://redis/1"}
+    return {
+        "settings": {f"{prefix}_{name}": url for name, url in urls.items()},
+        "persistence": {"enabled": False},
+    }
 
 
 class Release:
@@ -89,7 +103,7 @@ def full(render: Render) -> Release:
         },
         ocr={"settings": {"OCR_MAX_PIXELS": "150000000"}, "persistence": {"existingClaim": "mine"}},
         ingress={"enabled": True, "className": "nginx", "host": "clean.example", "tlsSecret": "tls"},
-        serviceMonitor={"enabled": True, "labels": {"release": "prometheus"}},
+        podMonitor={"enabled": True, "labels": {"release": "prometheus"}},
         networkPolicy={
             "scrapers": [{"namespaceSelector": {"matchLabels": {"name": "monitoring"}}}],
             "egress": [{"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}],
@@ -98,8 +112,23 @@ def full(render: Render) -> Release:
     )
 
 
-def test_neither_helm_nor_the_schemas_have_anything_against_it(plain: Release, full: Release) -> None:
-    assert (plain.complaints, full.complaints) == ([], [])
+@pytest.fixture(scope="module")
+def staffed(render: Render) -> Release:
+    """Every service with workers, those of the inpaint-service on GPUs and as many as its queue asks for."""
+    return render(
+        backend={**on_servers("BACKEND"), **KEY, "worker": {"replicas": 3}},
+        ocr={**on_servers("OCR"), "worker": {"resources": {"limits": {"memory": "6Gi"}}}},
+        inpaint={
+            **on_servers("INPAINT"),
+            "gpu": {"enabled": True},
+            "models": {"existingClaim": "weights"},
+            "autoscaling": {"enabled": True, "queuedJobs": 10},
+        },
+    )
+
+
+def test_neither_helm_nor_the_schemas_have_anything_against_it(plain: Release, full: Release, staffed: Release) -> None:
+    assert (plain.complaints, full.complaints, staffed.complaints) == ([], [], [])
     assert [len(plain.all(kind)) for kind in ("Deployment", "Service", "PersistentVolumeClaim")] == [3, 3, 3]
     assert "demo-cleanplate-backend" in plain.notes
 
@@ -147,7 +176,7 @@ def test_only_the_backend_and_who_scrapes_reach_the_other_two(full: Release) -> 
     assert len(policies) == 2
     for policy in policies:
         backend, scraper = policy["spec"]["ingress"][0]["from"]
-        assert backend["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "backend"
+        assert backend["podSelector"]["matchExpressions"][0]["values"] == ["backend", "backend-worker"]
         assert "namespaceSelector" in scraper
 
 
@@ -166,6 +195,72 @@ def test_the_autoscaler_looks_at_the_processor_and_the_queue(full: Release) -> N
     assert "replicas" not in full.one("Deployment", "backend")["spec"]
 
 
+@pytest.mark.parametrize("service", SERVICES)
+def test_workers_are_pods_of_the_service_that_are_asked_nothing(staffed: Release, service: str) -> None:
+    pod, worker = staffed.pod(service), staffed.pod(f"{service}-worker")
+    (own,), (its,) = pod["containers"], worker["containers"]
+    assert its["command"] == ["python", "-P", "-m", service.replace("-", "_"), "worker"]
+    for same in (
+        "securityContext",
+        "ports",
+        "envFrom",
+        "startupProbe",
+        "livenessProbe",
+        "readinessProbe",
+        "volumeMounts",
+    ):
+        assert its[same] == own[same]
+    assert worker["volumes"] == pod["volumes"]
+    labels = staffed.one("Deployment", f"{service}-worker")["spec"]["template"]["metadata"]["labels"]
+    assert not staffed.one("Service", service)["spec"]["selector"].items() <= labels.items()
+    budget = staffed.one("PodDisruptionBudget", f"{service}-worker")["spec"]["selector"]["matchLabels"]
+    assert budget.items() <= labels.items()
+
+
+def test_there_are_as_many_workers_as_was_said_with_the_resources_that_were_said(staffed: Release) -> None:
+    backend, ocr = (staffed.one("Deployment", f"{service}-worker")["spec"] for service in ("backend", "ocr-service"))
+    assert (backend["replicas"], ocr["replicas"]) == (3, 2)
+    assert staffed.pod("ocr-service-worker")["containers"][0]["resources"] == {"limits": {"memory": "6Gi"}}
+    assert (
+        staffed.pod("backend-worker")["containers"][0]["resources"]
+        == staffed.pod("backend")["containers"][0]["resources"]
+    )
+
+
+def test_where_there_are_workers_they_have_the_gpus_and_are_scaled_by_the_queue(staffed: Release) -> None:
+    service, worker = (staffed.pod(name)["containers"][0] for name in ("inpaint-service", "inpaint-service-worker"))
+    assert worker["resources"]["limits"] == {"memory": "8Gi", "nvidia.com/gpu": 1}
+    assert "nvidia.com/gpu" not in service["resources"]["limits"]
+    assert service["env"] == [{"name": "IOPAINT_DEVICE", "value": "cpu"}]
+    assert (worker["image"].endswith("-gpu"), service["image"].endswith("-gpu")) == (True, False)
+    spec = staffed.one("HorizontalPodAutoscaler")["spec"]
+    assert spec["scaleTargetRef"]["name"] == "demo-cleanplate-inpaint-service-worker"
+    assert "replicas" not in staffed.one("Deployment", "inpaint-service-worker")["spec"]
+    assert staffed.one("Deployment", "inpaint-service")["spec"]["replicas"] == 1
+
+
+def test_a_worker_may_call_and_be_called_as_little_as_its_service(staffed: Release) -> None:
+    for policy, service in zip(staffed.all("NetworkPolicy"), ("inpaint-service", "ocr-service"), strict=True):
+        assert policy["spec"]["podSelector"]["matchExpressions"][0]["values"] == [service, f"{service}-worker"]
+
+
+def test_the_autoscalers_metric_is_the_one_that_the_adapter_makes(staffed: Release) -> None:
+    (rule,) = yaml.safe_load(ADAPTER.read_text())["rules"]["external"]
+    (metric,) = [found["external"]["metric"] for found in staffed.one("HorizontalPodAutoscaler")["spec"]["metrics"][1:]]
+    assert metric["name"] == rule["name"]["as"]
+    grouped = re.search(r"by \((.*?)\)", rule["metricsQuery"])
+    assert grouped is not None
+    assert metric["selector"]["matchLabels"].keys() == set(grouped[1].split(", "))
+    assert metric["selector"]["matchLabels"] == {"kind": INPAINT_KIND, "job": "inpaint-service"}
+
+
+def test_a_broker_in_a_secret_of_ones_own_is_enough(render: Render) -> None:
+    own = {"existingSecret": "mine", "worker": {"enabled": True}, "persistence": {"existingClaim": "shared"}}
+    release = render(backend=own)
+    assert release.complaints == []
+    assert [made["metadata"]["name"] for made in release.all("Deployment")].count("demo-cleanplate-backend-worker") == 1
+
+
 @pytest.mark.parametrize(
     ("values", "reason"),
     [
@@ -174,11 +269,13 @@ def test_the_autoscaler_looks_at_the_processor_and_the_queue(full: Release) -> N
         ({"backend": KEY, "ocr": {"autoscaling": {"enabled": True}}}, "OCR_STORE_URL"),
         ({"backend": {**SHARED["backend"], "replicas": 2}}, "persistence"),
         ({"backend": {**KEY, "settings": {"BACKEND_SLOTS": 8}}}, "BACKEND_SLOTS"),
+        ({"backend": KEY, "ocr": {"settings": {"OCR_BROKER_URL": "redis://redis/1"}}}, "OCR_STORE_URL"),
+        ({"backend": KEY, "ocr": {"worker": {"enabled": True}}}, "OCR_BROKER_URL"),
         ({"backend": KEY, "inpaintt": {}}, "inpaintt"),
         ({"backend": KEY, "ingress": {"enabled": True}}, "ingress.host"),
     ],
     ids=["nobody may call", "two on one database", "scaled on one database", "two on one volume", "a number",
-         "a misspelled name", "an ingress without a host"],
+         "workers on one database", "workers without a broker", "a misspelled name", "an ingress without a host"],
 )  # fmt: skip
 def test_what_would_not_work_is_refused(render: Render, values: dict[str, Any], reason: str) -> None:
     release = render(**values)

@@ -58,7 +58,8 @@ def lists(_: int) -> Iterator[Target]:
         with services.log() as log:
             services.post("jobs", bar(1, SMALL))
             ended(log, 1)
-        _multiply(services, KEPT)
+        told = _multiply(services, KEPT)
+        _counted(services, told)
         for what, queries in (
             ("the newest", itertools.repeat("")),
             ("page after page", _pages(services)),
@@ -138,8 +139,20 @@ def _submit(services: Running, number: int) -> str:
     return job_id
 
 
-def _multiply(services: Running, count: int) -> None:
-    """Give the backend's store so many copies of the one job that has ended, each some seconds older."""
+def _counted(services: Running, events_told: int) -> None:
+    """Return when the backend's metrics have so many events: it reads a log that grew at once for some seconds."""
+    end = time.monotonic() + PATIENCE_S
+    while services.events_counted() < events_told:
+        assert time.monotonic() < end
+        time.sleep(1)
+
+
+def _multiply(services: Running, count: int) -> int:
+    """Give the backend's store so many copies of the one job that has ended, each some seconds older.
+
+    Returns:
+        How many events they have.
+    """
     store = sa.create_engine(f"sqlite:///{services.data / 'backend' / 'jobs.db'}")
     with store.begin() as connection:
         (job,) = connection.execute(sa.select(jobs).where(jobs.c.kind == "erase")).mappings()
@@ -153,6 +166,7 @@ def _multiply(services: Running, count: int) -> None:
         connection.execute(sa.insert(jobs), copies)
         connection.execute(sa.insert(events), [{**event, "job_id": name} for name in names for event in told])
     store.dispose()
+    return len(names) * len(log)
 
 
 def _listed(services: Running, query: str) -> dict[str, Any]:

@@ -55,6 +55,11 @@ class Running:
         self.http.get(f"{self.services.urls[BACKEND]}/livez", timeout=PATIENCE_S).raise_for_status()
         return time.perf_counter() - began
 
+    def events_counted(self) -> float:
+        """Return how many events the backend's metrics have."""
+        told = self.http.get(f"{self.services.urls[BACKEND]}/metrics", timeout=PATIENCE_S).text.splitlines()
+        return sum(float(line.rsplit(" ", 1)[1]) for line in told if line.startswith("job_events_total{"))
+
     def memory_mb(self) -> float:
         """Return how much memory the backend has, in RAM."""
         status = Path(f"/proc/{self.services.pid(BACKEND)}/status").read_text()
