@@ -21,6 +21,7 @@ import numpy as np
 from cleanplate.contract.problems import EngineUnavailable, Internal
 from inpaint_service import fills, masks, tiles
 from inpaint_service.engines import Batching, Inpainter, OutOfMemory, Params, most_in_batch
+from inpaint_service.grain import with_grain
 from inpaint_service.patches import Mask, Patch, grow
 from inpaint_service.plans import FILLS, HdStrategy, Options, Picture, Plan, Unit, plan
 from inpaint_service.rings import plane_values
@@ -86,7 +87,8 @@ class Canvas:
             new = fills.levels(plane_values(unit.plane, own.shape))
         else:
             new = FILLS[unit.strategy](self.picture[place], own, avoid=self._plan.mask[place])
-        self._write(window, new, own)
+        known = self._plan.mask[place] == 0
+        self._write(window, with_grain(new, self._before[place], own > 0, known, seed=window.edges[:2]), own)
 
     def _repaint_windows(self, windows: Sequence[Window], notes: list[Note]) -> None:
         windows = [window for window in windows if self._mask_to_do(window)[window.inner].any()]

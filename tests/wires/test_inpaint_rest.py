@@ -461,7 +461,7 @@ def test_a_model_that_is_not_there_is_told_of_and_the_embedded_one_stands_in(ser
 
 
 HOSTS = {
-    "the Host header": ({"Host": "erase.example:8443"}, "ws://erase.example:8443"),
+    "the Host header": ({"Host": "eraser:8443"}, "ws://eraser:8443"),
     "no proxy is trusted": ({"X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "https"}, "ws://{address}"),
     "nor its older header": ({"Forwarded": "host=evil.example;proto=https"}, "ws://{address}"),
 }
