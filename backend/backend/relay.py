@@ -45,6 +45,9 @@ async def follow(client: InpaintClient, task_id: str, after: int, patience_s: fl
             async with aclosing(_connected(client, task_id, after)) as messages:
                 async for message in messages:
                     greeted = True
+                    if message.get("type") == "error":  # it goes on without this task
+                        reason = str(message.get("message", "an error"))
+                        break
                     if _is_new(message, after):
                         pause_s, told, after = FIRST_PAUSE_S, False, message["seq"]
                         share = message.get("overall_progress", share)

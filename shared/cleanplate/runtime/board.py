@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from cleanplate.contract.messages import Event
-from cleanplate.contract.problems import Expired, NotFound, Problem
+from cleanplate.contract.problems import Expired, NotFound, Problem, StoreBusy
 from cleanplate.runtime import logs
 from cleanplate.runtime.access import seen_by
 from cleanplate.runtime.files import JobFiles
@@ -164,13 +164,19 @@ class Board:
         return job
 
     async def follow(self, job_id: str, after: int = 0) -> AsyncIterator[Event]:
-        """Yield the job's events with a `seq` over `after` as they are committed, and end with the job."""
+        """Yield the job's events with a `seq` over `after` as they are committed, and end with the job.
+
+        While the store is away there are none, and no error: who is connected need not know.
+        """
         try:
             with self.wakeups.listen(job_id) as wakeup:
                 over = False
                 while not over:
                     wakeup.clear()
-                    found, over = await self._read(job_id, after)
+                    try:
+                        found, over = await self._read(job_id, after)
+                    except StoreBusy:
+                        found, over = [], False
                     for event in found:
                         yield event
                         after = event.seq
@@ -181,14 +187,17 @@ class Board:
                 self._reads.pop(job_id, None)
 
     async def follow_all(self, owner: str | None, after: int, *, pause_s: float = 0.0) -> AsyncIterator[Event]:
-        """Yield the events of all the owner's jobs with a `position` over `after`, without an end.
+        """Yield the events of all the owner's jobs with a `position` over `after`, without an end; see `follow`.
 
         Those of `pause_s` come together, with one look at the store.
         """
         with self.wakeups.listen(self.log_topic) as wakeup:
             while True:
                 wakeup.clear()
-                found = await self.call(self.store.events_of_all, self.kind, seen_by(owner), after, PAGE)
+                try:
+                    found = await self.call(self.store.events_of_all, self.kind, seen_by(owner), after, PAGE)
+                except StoreBusy:
+                    found = []
                 for event in found:
                     yield event
                     after = event.position

@@ -16,7 +16,7 @@ from fastapi import WebSocket
 from starlette.websockets import WebSocketDisconnect
 
 from cleanplate.contract.messages import Event
-from cleanplate.contract.problems import Expired, NotFound, Problem
+from cleanplate.contract.problems import Expired, NotFound, Problem, StoreBusy
 from cleanplate.runtime import progress
 from cleanplate.runtime.access import Caller, Scope
 from cleanplate.runtime.board import Board
@@ -158,6 +158,8 @@ class ProgressSocket:
                     return await self._board.get(task_id, self._owner)
                 except Expired:
                     raise
+                except StoreBusy:
+                    await self._board.wait(wakeup)
                 except NotFound as problem:
                     if not told:
                         await self._socket.send(self._error(problem.detail + " yet"))
@@ -198,8 +200,12 @@ class _Pace:
             return True
         if event.job_id not in self._wishes:
             params: dict[str, Any] = {}
-            with suppress(NotFound, Expired):  # it was deleted meanwhile, which must not end the feed of the others
+            try:
                 params = (await self._board.get(event.job_id)).params
+            except StoreBusy:
+                return True
+            except (NotFound, Expired):  # it was deleted meanwhile, which must not end the feed of the others
+                pass
             self._wishes[event.job_id] = params.get("enable_progress", True), params.get("progress_interval", 0.0)
         enabled, interval_s = self._wishes[event.job_id]
         stage, last, now = event.data.get("stage", ""), self._last.get(event.job_id), _seconds(event.at)

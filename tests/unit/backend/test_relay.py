@@ -75,6 +75,15 @@ async def test_messages_come_once_each_however_often_the_connection_drops() -> N
     assert sum(message["type"] == "reconnecting" for message in messages) == 2
 
 
+async def test_a_connection_that_tells_no_more_of_the_task_is_given_up() -> None:
+    async def socket(websocket: web.WebSocketResponse, _: int) -> None:
+        await websocket.send_json({"type": "error", "message": "the feed ended"})
+        await websocket.receive()
+
+    async with service(socket, {"status": "completed", "seq": 4}) as client:
+        assert [message["type"] for message in await followed(client)] == ["task_completed"]
+
+
 async def test_who_stops_listening_leaves_no_connection() -> None:
     left: list[str] = []
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from cleanplate.contract.messages import Event
-from cleanplate.contract.problems import Expired, IdConflict, NotFound, QueueFull
+from cleanplate.contract.problems import Expired, IdConflict, NotFound, QueueFull, StoreBusy
 from cleanplate.runtime import board as runtime_board
 from cleanplate.runtime.access import Caller, Scope
 from cleanplate.runtime.board import Board, Wakeups
@@ -67,6 +67,30 @@ async def test_what_another_process_did_is_seen_by_the_poll(board: Jobs) -> None
     await board.call(board.store.record, "a", Change("cancelled", state=State.CANCELLED))
     async with asyncio.timeout(5):
         assert [event.type for event in await follower] == ["queued", "cancelled"]
+
+
+async def test_a_follower_waits_while_the_store_is_away(board: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    look, of_all, asked = board.store.look, board.store.events_of_all, list[str]()
+
+    def away(name: str, call: Any) -> Any:
+        def called(*args: Any) -> Any:
+            asked.append(name)
+            if asked.count(name) == 1:
+                raise StoreBusy
+            return call(*args)
+
+        return called
+
+    monkeypatch.setattr(board.store, "look", away("one", look))
+    monkeypatch.setattr(board.store, "events_of_all", away("all", of_all))
+    await board.add()
+    await board.cancel("a")
+    async with asyncio.timeout(5):
+        assert [event.type for event in await everything(board)] == ["queued", "cancelled"]
+        async for event in board.follow_all(None, 0):
+            assert event.type == "queued"
+            break
+    assert asked == ["one", "one", "all", "all"]
 
 
 async def everything(board: Board, after: int = 0) -> list[Event]:
