@@ -12,6 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from inpaint_service.rings import MAD_TO_SIGMA
+
 FINE_PX = 1.5
 """Standard deviation of the blur that what is finer than is told by."""
 LEAST, MOST = 0.8, 8.0
@@ -20,7 +22,6 @@ AMOUNT = 0.75
 """Share of its strength that is given: the eye misses little of it, and it costs about half as much as all of it."""
 ENOUGH_PX = 64
 SIGMAS = 3.0
-MAD_TO_SIGMA = 1.4826
 
 Picture = NDArray[np.uint8]
 Bits = NDArray[np.bool_]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import Annotated
 
 from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field
 
+from cleanplate.contract.messages import Languages
 from ocr_service.engines import ReadOptions
 
-Language = Annotated[str, Field(max_length=35, pattern="^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$")]
 _OPTIONS = {field.name for field in fields(ReadOptions)}
 
 
@@ -19,8 +18,8 @@ class ReadParams(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     engine: str | None = Field(None, max_length=40, description="null: the service's own")
-    languages: tuple[Language, ...] | None = Field(
-        None, min_length=1, max_length=20, description="that the text is in, as BCP 47 has them; null: the engine's own"
+    languages: Languages | None = Field(
+        None, description="that the text is in, as BCP 47 has them; null: the engine's own"
     )
     det_limit_side_len: int = Field(ReadOptions.det_limit_side_len, ge=32, le=4000)
     det_limit_type: str = Field(ReadOptions.det_limit_type, pattern="^(min|max)$")

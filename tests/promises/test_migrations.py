@@ -85,13 +85,19 @@ def test_whatever_columns_it_had_it_has_those_of_a_new_store(
     new.dispose()
 
 
-def test_of_programs_that_begin_together_one_takes_it_over(url: str, old: sa.Engine) -> None:
+def begun_together(url: str) -> list[SqlStore]:
+    """Open a store four times at once."""
     begun: list[SqlStore] = []
     threads = [threading.Thread(target=lambda: begun.append(SqlStore(url))) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    return begun
+
+
+def test_of_programs_that_begin_together_one_takes_it_over(url: str, old: sa.Engine) -> None:
+    begun = begun_together(url)
     assert [store.get("waits").seq for store in begun] == [1] * 4
     assert version(old) == len(migrations.STEPS)
     for store in begun:
@@ -99,12 +105,7 @@ def test_of_programs_that_begin_together_one_takes_it_over(url: str, old: sa.Eng
 
 
 def test_of_programs_that_begin_together_one_makes_the_store(url: str) -> None:
-    begun: list[SqlStore] = []
-    threads = [threading.Thread(target=lambda: begun.append(SqlStore(url))) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    begun = begun_together(url)
     assert len(begun) == 4
     for store in begun:
         store.close()

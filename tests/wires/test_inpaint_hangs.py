@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
 from pathlib import Path
 
-import httpx
-
-from cleanplate.runtime.hangs import HUNG
 from tests.wires import pictures
 from tests.wires.conftest import Serve
+from tests.wires.hanging import hanging
 from tests.wires.pictures import order
-from tests.wires.serving import PATIENCE_S
 
 SERVICE = """
 import sys, threading
@@ -36,21 +29,9 @@ service.serve(make_app(settings, Hanging()), settings)
 
 
 def test_a_call_that_hangs_fails_its_task_and_ends_the_process(serve: Serve, root: Path, tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    told = {**os.environ, "PYTHONPATH": os.pathsep.join([str(root), *sys.path])}
-    with subprocess.Popen([sys.executable, "-c", SERVICE, str(port), str(tmp_path)], cwd=root, env=told) as process:
-        with httpx.Client(
-            base_url=f"http://127.0.0.1:{port}",
-            transport=httpx.HTTPTransport(retries=10),
-            timeout=PATIENCE_S,
-            trust_env=False,
-        ) as client:
-            while client.get("/readyz").status_code != 200:
-                pass
-            image = pictures.text(pictures.encoded(pictures.noise()))
-            client.post("/api/v1/inpaint-regions-async", json=order(image=image, task_id="hung")).raise_for_status()
-        assert process.wait(PATIENCE_S) == HUNG
+    with hanging(SERVICE, root, tmp_path) as client:
+        image = pictures.text(pictures.encoded(pictures.noise()))
+        client.post("/api/v1/inpaint-regions-async", json=order(image=image, task_id="hung")).raise_for_status()
     after = serve(data=tmp_path)
     failed = after.get("/api/v1/task-status/hung").json()
     assert (failed["status"], failed["error_message"]) == ("error", "not done within 1 s")

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
 from pathlib import Path
 
-import httpx
-
-from cleanplate.runtime.hangs import HUNG
 from tests.wires import dark, pictures
-from tests.wires.serving import PATIENCE_S
+from tests.wires.hanging import hanging
 
 SERVICE = """
 import sys, threading
@@ -34,18 +27,6 @@ service.serve(make_app(settings, lambda name, **more: Hanging()), settings)
 
 
 def test_a_call_that_hangs_is_answered_and_ends_the_process(root: Path, tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    told = {**os.environ, "PYTHONPATH": os.pathsep.join([str(root), *sys.path])}
-    with subprocess.Popen([sys.executable, "-c", SERVICE, str(port), str(tmp_path)], cwd=root, env=told) as process:
-        with httpx.Client(
-            base_url=f"http://127.0.0.1:{port}",
-            transport=httpx.HTTPTransport(retries=10),
-            timeout=PATIENCE_S,
-            trust_env=False,
-        ) as client:
-            while client.get("/readyz").status_code != 200:
-                pass
-            answer = client.post("/v1/detect", json={"image": pictures.text(dark.SIGN)})
-            assert (answer.status_code, answer.json()["code"]) == (504, "timed_out")
-        assert process.wait(PATIENCE_S) == HUNG
+    with hanging(SERVICE, root, tmp_path) as client:
+        answer = client.post("/v1/detect", json={"image": pictures.text(dark.SIGN)})
+        assert (answer.status_code, answer.json()["code"]) == (504, "timed_out")

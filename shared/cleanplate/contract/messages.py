@@ -12,7 +12,7 @@ from cleanplate.contract.geometry import Box, Polygon, bounds, text_height
 
 MaskMode = Literal["auto", "box", "polygon", "stroke"]
 COORDINATE_LIMIT = 1_000_000.0
-_LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
+_LANGUAGE = "^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$"
 
 
 def _finite(value: float) -> float:
@@ -22,13 +22,14 @@ def _finite(value: float) -> float:
 
 
 def _language(tag: str) -> str:
-    if len(tag) > 35 or not _LANGUAGE.fullmatch(tag):
+    if not re.fullmatch(_LANGUAGE, tag):
         raise ValueError("must be the tag of a language (BCP 47), such as en, ja or zh-Hant")
     return tag
 
 
 Coordinate = Annotated[float, AfterValidator(_finite)]
-Languages = Annotated[tuple[Annotated[str, AfterValidator(_language)], ...], Field(min_length=1, max_length=20)]
+Language = Annotated[str, Field(max_length=35, json_schema_extra={"pattern": _LANGUAGE}), AfterValidator(_language)]
+Languages = Annotated[tuple[Language, ...], Field(min_length=1, max_length=20)]
 """In which a text is written, as an OCR engine is told. Which it can read is its own to say."""
 
 

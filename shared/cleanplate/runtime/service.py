@@ -16,6 +16,7 @@ from fastapi import FastAPI
 
 from cleanplate.runtime import callbacks, logs
 from cleanplate.runtime.board import Board, Wakeups
+from cleanplate.runtime.cancelling import cancelled
 from cleanplate.runtime.connections import protocols
 from cleanplate.runtime.dispatch import Dispatcher, Handler
 from cleanplate.runtime.dispatch.local import LocalDispatcher
@@ -107,10 +108,7 @@ async def running_board(
         try:
             yield
         finally:
-            if sweeper is not None:
-                sweeper.cancel()
-                with suppress(asyncio.CancelledError):
-                    await sweeper
+            await cancelled([sweeper] if sweeper is not None else [])
             await dispatcher.stop()
             board.close()
 
