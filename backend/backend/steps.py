@@ -68,7 +68,11 @@ class Steps:
                 if options.verify:
                     await self._verifier.verify(sheet, chosen, options)
         except (asyncio.CancelledError, LeaseLost):
-            await self._painter.cancel(sheet)
+            cancelling = asyncio.ensure_future(self._painter.cancel(sheet))
+            try:
+                await asyncio.shield(cancelling)
+            except asyncio.CancelledError:  # the lost lease is told twice: by a write, and by its renewal
+                await cancelling
             raise
 
     async def keep(self, sheet: Sheet, image: bytes, options: Options) -> None:
