@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter1d
 
 SHIFT, BINS = 4, 16
 """Bits of each channel that are dropped, and what is left of its levels."""
@@ -25,6 +25,9 @@ DOUBT = 0.01
 """Share of its commonest color that a side is granted of every color."""
 LEAST = 1e-3
 
+BLUR: NDArray[np.float64] = gaussian_filter1d(np.eye(BINS), SPREAD, axis=0, mode="constant", radius=2)
+"""(16, 16): what of each bin reaches which."""
+
 Ink = NDArray[np.float32]
 
 
@@ -39,16 +42,19 @@ def weighed(rgb: NDArray[np.uint8], ink: Ink, told: NDArray[np.bool_]) -> Ink:
     level = (rgb >> SHIFT).astype(np.int32)
     color = (level[..., 0] * BINS + level[..., 1]) * BINS + level[..., 2]
     known = np.clip(ink, LEAST, 1 - LEAST)
-    place, out = np.log(known / (1 - known)), ink
+    place, out, taught = np.log(known / (1 - known)), ink, color[told]
     for _ in range(ROUNDS):
-        inks, grounds = _shares(color[told], out[told] ** SURELY), _shares(color[told], 1 - out[told])
-        out = (1 / (1 + np.exp(-place - WEIGHT * np.log(inks / grounds)[color]))).astype(np.float32)
+        sure = out[told]
+        inks, grounds = _shares(taught, sure**SURELY), _shares(taught, 1 - sure)
+        word = (WEIGHT * np.log(inks / grounds)).astype(np.float32)
+        out = np.asarray(1 / (1 + np.exp(-place - word[color])), np.float32)
     return out
 
 
 def _shares(colors: NDArray[np.int32], weights: Ink) -> NDArray[np.float64]:
     """Return the share of each color, (BINS³,); none is 0."""
-    counts = np.bincount(colors, weights=weights, minlength=BINS**3).reshape((BINS,) * 3)
-    smooth = np.asarray(gaussian_filter(counts, SPREAD, mode="constant", radius=2), np.float64).ravel()
+    smooth = np.asarray(np.bincount(colors, weights=weights, minlength=BINS**3), np.float64)
+    for _ in range(3):  # one axis after the other: each time the last becomes the first
+        smooth = (BLUR @ smooth.reshape(-1, BINS).T).ravel()
     shares = smooth / (smooth.sum() + LEAST)
     return np.asarray(shares + DOUBT * shares.max() + 1e-12, np.float64)

@@ -152,8 +152,10 @@ def check_regions(regions: Sequence[Region], size: tuple[int, int]) -> None:
 
 def _whole(index: int, region: Region, size: tuple[int, int], options: MaskOptions) -> Patch:
     mode = region.mask_mode or options.mode
-    draw = _box_patch if mode == "box" or (mode != "polygon" and _is_upright(region)) else _polygon_patch
-    return draw(region, size, options.dilation_px(region), str(index) if region.id is None else region.id)
+    name, dilation_px = str(index) if region.id is None else region.id, options.dilation_px(region)
+    if mode == "box" or (mode != "polygon" and _is_upright(region)):
+        return _box_patch(region, size, dilation_px, name)
+    return _polygon_patches(region, size, (dilation_px,), name)[0]
 
 
 def _traced(
@@ -163,10 +165,8 @@ def _traced(
     mode = region.mask_mode or options.mode
     if mode not in ("auto", "stroke") or region.text_height < LEAST_TEXT_PX:
         return whole
-    near, hull = (
-        _polygon_patch(region, size, max(options.dilation_px(region), reach * region.text_height), whole.name)
-        for reach in (STROKE_NEAR, STROKE_REACH)
-    )
+    reaches = (max(options.dilation_px(region), reach * region.text_height) for reach in (STROKE_NEAR, STROKE_REACH))
+    near, hull = _polygon_patches(region, size, tuple(reaches), whole.name)
     trace = tracer.trace(region, whole, near, hull, taken)
     if trace is None:
         return whole
@@ -185,12 +185,12 @@ def _box_patch(region: Region, size: tuple[int, int], dilation_px: float, name: 
     return Patch(left, top, np.full((bottom - top, right - left), 255, np.uint8), name, "box")
 
 
-def _polygon_patch(region: Region, size: tuple[int, int], dilation_px: float, name: str) -> Patch:
-    reach = math.ceil(dilation_px) + 1
+def _polygon_patches(region: Region, size: tuple[int, int], dilations_px: Sequence[float], name: str) -> list[Patch]:
+    reach = math.ceil(max(dilations_px)) + 1
     left, top, right, bottom = patches.grow(region.box.pixels(), reach, size)
     outline = np.array(geometry.clip_polygon(region.outline, size[1], size[0])) - (left, top)
     blank = np.full((bottom - top, right - left), 255, np.uint8)
     cv2.fillPoly(blank, [np.round(outline - 0.5).astype(np.int32)], 0)
     distance = cv2.distanceTransform(blank, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    pixels = np.where(distance <= dilation_px, np.uint8(255), np.uint8(0))
-    return Patch(left, top, pixels, name, "polygon").trimmed()
+    grown = (np.where(distance <= dilation_px, np.uint8(255), np.uint8(0)) for dilation_px in dilations_px)
+    return [Patch(left, top, pixels, name, "polygon").trimmed() for pixels in grown]

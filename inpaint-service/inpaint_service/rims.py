@@ -44,8 +44,11 @@ def with_rim(rgb: NDArray[np.uint8], letters: Bits, ground: Bits, height: float)
     known = (ground & ~reach).astype(np.float32)
     count = cv2.boxFilter(known, -1, (side, side), normalize=False)
     total = cv2.boxFilter(rgb * known[..., None], -1, (side, side), normalize=False)
-    off = np.abs(rgb - total / np.maximum(count, 1)[..., None]).max(axis=2)
-    return np.asarray(letters | (reach & ((off > ALIKE) | (count < LEAST_GROUND_PX))))
+    rim = reach & ~letters
+    off = np.abs(rgb[rim] - total[rim] / np.maximum(count[rim], 1)[:, None])
+    taken = letters.copy()
+    taken[rim] = (off > ALIKE).any(axis=1) | (count[rim] < LEAST_GROUND_PX)
+    return taken
 
 
 def _grown(bits: Bits, by_px: int) -> Bits:
@@ -68,16 +71,19 @@ def _glow(rgb: NDArray[np.uint8], letters: Bits, ground: Bits, height: float) ->
     count = np.bincount(bands.ravel(), minlength=last + 1)
     if last < FALLS + 3 or count[1:].min() < 8 or count[last] < 50:
         return nothing
-    colors = rgb - rgb[bands == last].mean(axis=0, dtype=np.float32)
-    toward = colors[bands == 2].mean(axis=0)  # the first has the letters' soft edge in it
-    along = (colors @ (toward / max(float(np.linalg.norm(toward)), 1e-6))).ravel()
+    away = rgb[bands == last].mean(axis=0, dtype=np.float32)
+    toward = rgb[bands == 2].mean(axis=0, dtype=np.float32) - away  # the first has the letters' soft edge in it
+    brightest = float(np.linalg.norm(toward))
+    if brightest < STRONG:
+        return nothing
+    along = ((rgb - away) @ (toward / brightest)).ravel()
     mean = np.bincount(bands.ravel(), along, last + 1) / np.maximum(count, 1)
     spread = np.bincount(bands.ravel(), along**2, last + 1) / np.maximum(count, 1) - mean**2
     scatter = np.sqrt(np.maximum(spread, 0))
     profile, unlike, usual = mean[2:last], scatter[2:last], scatter[last]
     first, near = profile[: FALLS + 1], unlike[: FALLS + 1]
     if (
-        first[0] < max(STRONG, STRONGER * usual)
+        first[0] < STRONGER * usual
         or (np.diff(first) > -FALL).any()
         or first[-1] > FALLEN * first[0]
         or (near > 0.15 * first + 1.3 * usual + 3).any()

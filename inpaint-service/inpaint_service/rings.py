@@ -71,7 +71,7 @@ def site(patch: Patch, mask: Mask) -> Site:
     return Site(place, own > 0, (near > 0) & (own == 0) & (mask[place] == 0))
 
 
-def fit_plane(crop: NDArray[np.uint8], ring: Bits) -> Plane | None:
+def fit_plane(crop: NDArray[np.uint8], ring: Bits, sample: int = SAMPLE) -> Plane | None:
     """Fit a plane to the ring by iteratively reweighted least squares, each channel by itself.
 
     The weights are Tukey's biweight (Beaton and Tukey, Technometrics 16, 1974) with his constant 4.685 and the median
@@ -81,6 +81,7 @@ def fit_plane(crop: NDArray[np.uint8], ring: Bits) -> Plane | None:
     Args:
         crop: (h, w, 3) uint8 around the patch.
         ring: (h, w) bool, the pixels to trust.
+        sample: how many of them are enough.
 
     Returns:
         The plane, or None where the ring is empty.
@@ -88,9 +89,9 @@ def fit_plane(crop: NDArray[np.uint8], ring: Bits) -> Plane | None:
     if not ring.any():
         return None
     ys, xs = np.nonzero(ring)
-    at_ring = _basis(ring.shape)[ys, xs]
+    at_ring = _basis(ys, xs, ring.shape)
     values = crop[ys, xs].astype(np.float64)
-    step = -(-len(values) // SAMPLE)
+    step = -(-len(values) // sample)
     coefficients, scales = _reweighted(at_ring[::step], values[::step])
     residuals = np.abs(values - at_ring @ coefficients)
     far = (residuals > OUTLIER_SIGMAS * np.maximum(scales, OUTLIER_LEAST_SCALE)).any(axis=1)
@@ -101,7 +102,8 @@ def fit_plane(crop: NDArray[np.uint8], ring: Bits) -> Plane | None:
 
 def plane_values(coefficients: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float32]:
     """Return a plane over the whole (h, w) crop whose ring it was fitted to, (h, w, 3) float32."""
-    return (_basis(shape) @ coefficients).astype(np.float32)
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    return (_basis(y, x, shape) @ coefficients).astype(np.float32)
 
 
 def _reweighted(
@@ -119,12 +121,11 @@ def _reweighted(
     return coefficients.T, scales
 
 
-def _basis(shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """Return (h, w, 3): x, y in units of the longer side around the crop's center, and 1."""
+def _basis(y: NDArray[np.intp], x: NDArray[np.intp], shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Return (..., 3) of pixels of a crop: x, y in units of its longer side around its center, and 1."""
     height, width = shape
     side = max(height, width)
-    y, x = np.mgrid[0:height, 0:width]
-    return np.stack(((x - (width - 1) / 2) / side, (y - (height - 1) / 2) / side, np.ones(shape)), axis=-1)
+    return np.stack(((x - (width - 1) / 2) / side, (y - (height - 1) / 2) / side, np.ones(x.shape)), axis=-1)
 
 
 def _least_squares(

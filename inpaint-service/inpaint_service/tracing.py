@@ -25,14 +25,16 @@ OWN_SHARE = 0.3
 """Share of a letter that has to lie in the region."""
 SEEN = 0.4
 """The network's mean word of a letter, at least: what merely has the ink's color is something else."""
-RING, COLORS = 0.5, 0.75
-"""How many text heights past the hull ground is looked for, and how many past the region its colors are learned: what
-is further may have the color of the letters."""
+RING = 0.5
+"""How many text heights past the hull ground is looked for. Its colors are learned from the hull's box: what is further
+may have the color of the letters."""
 MOST_COVERED = 0.7
 """Letters leave more of a region free than this. What covers more is the plate that they stand on."""
 FLAT_SCALE, FLAT_SIGMAS, FLAT_SHARE = 3.0, 3.0, 0.98
 """What a plain ground is: the scale of its plane in gray levels, as in `strategy`, and the share of its pixels that lie
 within so many times that scale of the plane."""
+FLAT_SAMPLE = 800
+"""Of how many pixels that plane is fitted to."""
 
 FindInk = Callable[[NDArray[np.uint8], Region, Edges], Ink]
 
@@ -62,30 +64,26 @@ class Tracer:
         Returns:
             None where there is no ink.
         """
-        edges = grow(hull.edges, max(4, round(RING * region.text_height)), self._rgb.shape[:2])
-        inside, close = hull.within(edges) > 0, near.within(edges) > 0
+        left, top, right, bottom = edges = grow(hull.edges, 1, others.shape)
+        place = slice(top, bottom), slice(left, right)
+        inside, close, own = (patch.within(edges) > 0 for patch in (hull, near, whole))
         said = self._find_ink(self._rgb, region, edges)
-        ink = self._colored(edges, region, said, inside, close, others)
+        ink = _colored(self._rgb[place], said, inside, close, others[place] > 0)
         ink[~inside] = 0
-        own = whole.within(edges) > 0
         letters = _ending(_own_letters(ink > INK, said, own), close, inside)
         if not letters.any():
             return None
-        left, top, right, bottom = edges
-        ground = own | (others[top:bottom, left:right] == 0)
-        found = with_rim(self._rgb[top:bottom, left:right], letters, ground, region.text_height)
-        pixels = np.where(found & inside, np.uint8(255), np.uint8(0))
-        return replace(hull, left=left, top=top, pixels=pixels, kind="stroke").trimmed()
+        core = replace(hull, left=left, top=top, pixels=letters.astype(np.uint8))
+        rimmed = self._with_rim(core, whole, others, region.text_height).within(edges) > 0
+        pixels = np.where(rimmed & inside, np.uint8(255), np.uint8(0))
+        return replace(core, pixels=pixels, kind="stroke").trimmed()
 
-    def _colored(self, edges: Edges, region: Region, said: Ink, inside: Bits, near: Bits, others: Mask) -> Ink:
-        """Weigh the network's word by colors. Those of a plate are told from the ink's by what is near alone."""
-        left, top, right, bottom = edges
-        rgb, foreign = self._rgb[top:bottom, left:right], others[top:bottom, left:right] > 0
-        x0, y0, x1, y1 = grow(region.box.pixels(), round(COLORS * region.text_height), self._rgb.shape[:2])
-        told = np.zeros_like(inside)
-        told[max(y0 - top, 0) : y1 - top, max(x0 - left, 0) : x1 - left] = True
-        ink = weighed(rgb, said, told & (inside | (~foreign & (said < INK))))
-        return weighed(rgb, said, near) if (ink[near] > INK).mean() > MOST_COVERED else ink
+    def _with_rim(self, core: Patch, whole: Patch, others: Mask, height: float) -> Patch:
+        left, top, right, bottom = edges = grow(core.edges, max(4, round(RING * height)), others.shape)
+        place = slice(top, bottom), slice(left, right)
+        ground = (whole.within(edges) > 0) | (others[place] == 0)
+        taken = with_rim(self._rgb[place], core.within(edges) > 0, ground, height)
+        return replace(core, left=left, top=top, pixels=taken.astype(np.uint8))
 
     def is_plain(self, whole: Patch, ink_patch: Patch) -> bool:
         """Return whether what is no ink is the plane through the ring: nothing is lost by repainting the whole."""
@@ -93,12 +91,18 @@ class Tracer:
         crop = self._rgb[spot.place]
         rows, columns = spot.place
         ink = ink_patch.within((columns.start, rows.start, columns.stop, rows.stop)) > 0
-        plane = fit_plane(crop, spot.ring & ~ink)
+        plane = fit_plane(crop, spot.ring & ~ink, FLAT_SAMPLE)
         if plane is None or plane.scale > FLAT_SCALE:
             return False
         ground = (spot.own | spot.ring) & ~ink
         off = np.abs(crop[ground] - plane_values(plane.coefficients, spot.own.shape)[ground]).max(axis=1)
         return bool((off <= FLAT_SIGMAS * max(plane.scale, 1.0)).mean() >= FLAT_SHARE)
+
+
+def _colored(rgb: NDArray[np.uint8], said: Ink, inside: Bits, near: Bits, foreign: Bits) -> Ink:
+    """Weigh the network's word by colors. Those of a plate are told from the ink's by what is near alone."""
+    ink = weighed(rgb, said, inside | (~foreign & (said < INK)))
+    return weighed(rgb, said, near) if (ink[near] > INK).mean() > MOST_COVERED else ink
 
 
 def _ending(letters: Bits, near: Bits, inside: Bits) -> Bits:
