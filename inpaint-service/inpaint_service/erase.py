@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import time
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from cleanplate.contract.messages import RegionResult
 from cleanplate.contract.problems import Malformed, TimedOut
 from cleanplate.runtime import traces
+from cleanplate.runtime.cores import cores
 from cleanplate.runtime.images import Encoded, Picture, PictureLimits, decode, encode
 from inpaint_service import fills, masks, repaint
 from inpaint_service.copies import Model
@@ -118,7 +118,7 @@ class Eraser:
         self._crops = crops
         self._strokes = StrokeNetwork()
         self._recent = RecentPatches()
-        self._lines = ThreadPoolExecutor(os.cpu_count(), "lines")
+        self._lines = ThreadPoolExecutor(cores(), "lines")
 
     def open(self, order: Order) -> Picture:
         """Decode the order's picture. Raises Malformed, TooLarge, UnsupportedMedia, Invalid."""

@@ -32,11 +32,11 @@ class Parts:
     pace: Pace
 
     async def model_ready(self) -> str:
-        """Return which model works, or will when it is called for. Raises EngineUnavailable while there is none."""
+        """Return which model works, or will when it is called for, and where. Raises EngineUnavailable without any."""
         if not self.models.started or self.models.state == "error":
             raise EngineUnavailable(f"the model is {self.models.state}")
         fallback = f", instead of {self.settings.model}: {self.models.fallback}" if self.models.fallback else ""
-        return f"{self.models.name}{fallback}"
+        return f"{self.models.name} on {self.models.view()['device']}{fallback}"
 
     async def store_answers(self) -> str:
         """Return that the store answers, or raise what it raises."""

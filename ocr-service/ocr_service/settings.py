@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
+from cleanplate.runtime.cores import cores
 from ocr_service.engine_settings import EngineSettings
 from ocr_service.engines import DEFAULT
+from ocr_service.machine import system_memory
 from ocr_service.pages import PageLimits
 from ocr_service.wires.dsocr.settings import DsocrSettings
 
 PREFIXES = ("OCR_",)
+LANE_BYTES = 800_000_000  # a lane at work takes 0.5 GB; the rest is for what is decoded, and for the process itself
 
 
 class OcrSettings(DsocrSettings, EngineSettings):
@@ -24,7 +26,12 @@ class OcrSettings(DsocrSettings, EngineSettings):
     port: int = Field(8082, ge=0, le=65535, description="Port to listen on.")
     data: Path = Field(Path("data/ocr"), description="Folder for the database, the files of jobs and prepared weights.")
     engine: str = Field(DEFAULT, description="Engine for requests that name none.")
-    lanes: int = Field(0, ge=0, le=64, description="Copies of the engine, each with a thread; 0: one per core.")
+    lanes: int = Field(
+        0,
+        ge=0,
+        le=64,
+        description="Copies of the engine, each with a thread; 0: one per core, as far as each has 800 MB of memory.",
+    )
     threads: int = Field(1, ge=1, le=64, description="Processor threads of one engine call.")
     waiting: int = Field(64, ge=0, description="Requests that may wait for an engine; more are refused with 429.")
     queue_timeout_s: float = Field(
@@ -58,7 +65,8 @@ class OcrSettings(DsocrSettings, EngineSettings):
 
     def lane_count(self) -> int:
         """Return how many copies of the engine there shall be."""
-        return self.lanes or len(os.sched_getaffinity(0))
+        memory = system_memory()
+        return self.lanes or max(1, min(cores(), memory.total // LANE_BYTES if memory else cores()))
 
     def page_limits(self) -> PageLimits:
         """Return the limits that a document must keep."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from websockets.sync.client import connect
 
 from backend.residue import still_readable
@@ -96,10 +96,22 @@ def test_nothing_is_left_after_down_with_volumes(images: None) -> None:
     assert project.leftovers() == []
 
 
-def test_the_gpu_overlay_gives_the_inpaint_service_a_device(images: None) -> None:
-    merged = Project(ROOT, "cleanplate-test").compose("--file", str(ROOT / "compose" / "gpu.yaml"), "config")
-    assert re.search(r"IOPAINT_DEVICE: \"?cuda", merged)
-    assert re.search(r"driver: \"?nvidia", merged)
+@pytest.mark.parametrize(
+    ("overlays", "service", "image"),
+    [(["gpu.yaml"], "inpaint-service", "gpu"), (["scale.yaml", "gpu-workers.yaml"], "inpaint-worker", "scale-gpu")],
+    ids=["one process", "workers"],
+)
+def test_a_gpu_overlay_gives_who_repaints_a_device_and_an_image_for_it(
+    images: None, overlays: list[str], service: str, image: str
+) -> None:
+    services = yaml.safe_load(Project(ROOT, "cleanplate-test", overlays=overlays).compose("config"))["services"]
+    has = {name: "deploy" in made for name, made in services.items()}
+    made = services[service]
+    assert [name for name in has if has[name]] == [service]
+    assert [device["driver"] for device in made["deploy"]["resources"]["reservations"]["devices"]] == ["nvidia"]
+    assert (made["image"], made["environment"]["IOPAINT_DEVICE"]) == (f"cleanplate/inpaint-service:{image}", "cuda")
+    assert made["build"]["args"]["CUDA"] == "1"
+    assert ("SCALE" in made["build"]["args"]) == ("scale" in image)
 
 
 def wait_for(job: Job, is_it: Callable[[dict[str, Any]], bool]) -> None:

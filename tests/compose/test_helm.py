@@ -101,7 +101,11 @@ def full(render: Render) -> Release:
             "nodeSelector": {"gpu": "yes"},
             "tolerations": [{"key": "gpu", "operator": "Exists"}],
         },
-        ocr={"settings": {"OCR_MAX_PIXELS": "150000000"}, "persistence": {"existingClaim": "mine"}},
+        ocr={
+            "settings": {"OCR_MAX_PIXELS": "150000000"},
+            "persistence": {"existingClaim": "mine"},
+            "models": {"existingClaim": "weights"},
+        },
         ingress={"enabled": True, "className": "nginx", "host": "clean.example", "tlsSecret": "tls"},
         podMonitor={"enabled": True, "labels": {"release": "prometheus"}},
         networkPolicy={
@@ -188,6 +192,22 @@ def test_a_gpu_is_asked_for_with_the_image_that_can_use_it(plain: Release, full:
     assert "nvidia.com/gpu" not in plain.pod("inpaint-service")["containers"][0]["resources"]["limits"]
 
 
+def test_weights_are_mounted_where_the_service_looks_for_them(full: Release, staffed: Release) -> None:
+    for service, variable in (("inpaint-service", "INPAINT_MODEL_DIR"), ("ocr-service", "OCR_MODELS")):
+        (mount,) = (mount for mount in full.pod(service)["containers"][0]["volumeMounts"] if mount["name"] == "models")
+        assert (mount["mountPath"], mount["readOnly"]) == (full.one("ConfigMap", service)["data"][variable], True)
+    assert "models" not in {volume["name"] for volume in staffed.pod("ocr-service")["volumes"]}
+
+
+def test_who_needs_no_key_may_call_by_the_ingresss_name(render: Render, plain: Release) -> None:
+    anyone = {"backend": {"settings": {"BACKEND_ALLOW_ANONYMOUS": "true"}}}
+    named = {"backend": {"settings": {**anyone["backend"]["settings"], "BACKEND_HOSTS": "other.example"}}}
+    ingress = {"enabled": True, "host": "clean.example"}
+    for values, hosts in ((anyone, "clean.example"), (named, "other.example")):
+        assert render(**values, ingress=ingress).one("ConfigMap", "backend")["data"]["BACKEND_HOSTS"] == hosts
+    assert "BACKEND_HOSTS" not in plain.one("ConfigMap", "backend")["data"]
+
+
 def test_the_autoscaler_looks_at_the_processor_and_the_queue(full: Release) -> None:
     spec = full.one("HorizontalPodAutoscaler")["spec"]
     assert spec["scaleTargetRef"]["name"] == full.one("Deployment", "backend")["metadata"]["name"]
@@ -272,10 +292,12 @@ def test_a_broker_in_a_secret_of_ones_own_is_enough(render: Render) -> None:
         ({"backend": KEY, "ocr": {"settings": {"OCR_BROKER_URL": "redis://redis/1"}}}, "OCR_STORE_URL"),
         ({"backend": KEY, "ocr": {"worker": {"enabled": True}}}, "OCR_BROKER_URL"),
         ({"backend": KEY, "inpaintt": {}}, "inpaintt"),
+        ({"backend": {**KEY, "models": {"existingClaim": "weights"}}}, "/backend/models"),
         ({"backend": KEY, "ingress": {"enabled": True}}, "ingress.host"),
     ],
     ids=["nobody may call", "two on one database", "scaled on one database", "two on one volume", "a number",
-         "workers on one database", "workers without a broker", "a misspelled name", "an ingress without a host"],
+         "workers on one database", "workers without a broker", "a misspelled name", "models of the backend",
+         "an ingress without a host"],
 )  # fmt: skip
 def test_what_would_not_work_is_refused(render: Render, values: dict[str, Any], reason: str) -> None:
     release = render(**values)

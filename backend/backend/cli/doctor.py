@@ -12,6 +12,7 @@ from backend.cli.environments import Engine, Environment, inspect
 from backend.cli.ports import is_free
 from backend.cli.probes import is_service
 from backend.cli.terminal import Terminal
+from cleanplate.runtime.cores import cores
 
 DISK_BYTES = 500_000_000
 MEMORY_BYTES = 3_000_000_000  # the three services with one picture of 10 megapixels at work
@@ -47,7 +48,7 @@ def _findings(root: Path, data: Path, ports: Mapping[str, int]) -> Iterator[Find
         yield from _engines(name, environment.engines)
     yield _disk(data)
     yield _memory()
-    yield Finding("processor", "ok", f"{machine.cores()} cores", {"cores": machine.cores()})
+    yield Finding("processor", "ok", f"{cores()} cores", {"cores": cores()})
     gpus = machine.gpus()
     yield Finding("GPU", "ok", "; ".join(gpus) or "none; the processor does the work", {"gpus": gpus})
     yield from (_port(name, port) for name, port in ports.items())

@@ -1,20 +1,13 @@
-"""The machine: cores, memory, disk, GPUs."""
+"""The machine: memory, disk, GPUs."""
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
 from pathlib import Path
 
 GPU_TIMEOUT_S = 10.0
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
 
 
 def free_disk_bytes(folder: Path) -> int:

@@ -50,6 +50,7 @@ def test_the_image_for_a_gpu_has_the_tag_that_the_chart_asks_for(
     root: Path, workflows: dict[str, dict[str, Any]]
 ) -> None:
     rows = workflows["images.yml"]["jobs"]["image"]["strategy"]["matrix"]["include"]
+    assert all(("suffix" in row) == ("cuda" in row) for row in rows)
     suffixes = {row["service"]: row["suffix"] for row in rows if "suffix" in row}
     values = yaml.safe_load((root / "compose" / "helm" / "cleanplate" / "values.yaml").read_text())
     assert suffixes == {"inpaint-service": values["inpaint"]["gpu"]["tagSuffix"]}

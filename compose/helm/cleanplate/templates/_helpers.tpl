@@ -52,8 +52,10 @@ helm.sh/chart: {{ (index . 0).Chart.Name }}-{{ (index . 0).Chart.Version }}
 {{- if eq $key "backend" }}
 {{- $_ := set $made "BACKEND_OCR_URL" (printf "http://%s-ocr-service:8082" $full) }}
 {{- $_ := set $made "BACKEND_INPAINT_URL" (printf "http://%s-inpaint-service:8081" $full) }}
+{{- if $root.Values.ingress.enabled }}{{ $_ := set $made "BACKEND_HOSTS" $root.Values.ingress.host }}{{ end }}
 {{- else if eq $key "ocr" }}
 {{- $_ := set $made "OCR_ALLOW_ANONYMOUS" "true" }}
+{{- if $values.models.existingClaim }}{{ $_ := set $made "OCR_MODELS" "/models" }}{{ end }}
 {{- else }}
 {{- $_ := set $made "INPAINT_ALLOW_ANONYMOUS" "true" }}
 {{- if $values.models.existingClaim }}{{ $_ := set $made "INPAINT_MODEL_DIR" "/models" }}{{ end }}
