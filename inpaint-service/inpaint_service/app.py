@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -16,7 +14,7 @@ from prometheus_client import Gauge
 import cleanplate
 from cleanplate.runtime import callbacks, service
 from cleanplate.runtime.access import Owner
-from cleanplate.runtime.hangs import end_when_hung
+from cleanplate.runtime.endings import end_when_hung, give_up
 from cleanplate.runtime.jobs import Job
 from cleanplate.runtime.lane import Lane
 from cleanplate.runtime.links import Links
@@ -50,7 +48,11 @@ def make_app(settings: InpaintSettings, loader: Callable[..., Inpainter] = load,
         keys=settings.access(),
         metrics=metrics,
         limit_bytes=settings.body_limit(),
-        checks={"model": parts.model_ready, "store": parts.store_answers},
+        checks={
+            "model": parts.model_ready,
+            "store": parts.store_answers,
+            **service.worker_checks(settings, worker=worker),
+        },
         running=lambda: _running(parts, worker),
         recorder=service.open_recorder("inpaint-service", settings),
     )
@@ -117,7 +119,7 @@ async def _load(parts: Parts) -> None:
         await asyncio.to_thread(parts.models.start)
     except Exception:  # whatever it is, the process must not stay up and look as if it were still loading
         log.critical("model %s cannot be used", parts.settings.model, exc_info=True)
-        os.kill(os.getpid(), signal.SIGTERM)
+        give_up()
 
 
 def _add_sockets(app: FastAPI, parts: Parts) -> None:

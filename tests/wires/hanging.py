@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 
-from cleanplate.runtime.hangs import HUNG
+from cleanplate.runtime.endings import FAILED
 from tests.wires.serving import PATIENCE_S
 
 
@@ -32,4 +32,4 @@ def hanging(service: str, root: Path, data: Path) -> Iterator[httpx.Client]:
             while client.get("/readyz").status_code != 200:
                 pass
             yield client
-        assert process.wait(PATIENCE_S) == HUNG
+        assert process.wait(PATIENCE_S) == FAILED

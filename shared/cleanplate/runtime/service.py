@@ -14,7 +14,8 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
-from cleanplate.runtime import callbacks, logs
+from cleanplate.contract.problems import UpstreamFailed
+from cleanplate.runtime import callbacks, endings, logs
 from cleanplate.runtime.board import Board, Wakeups
 from cleanplate.runtime.cancelling import cancelled
 from cleanplate.runtime.connections import protocols
@@ -26,6 +27,7 @@ from cleanplate.runtime.settings import JobSettings, ServiceSettings
 from cleanplate.runtime.store.migrations import StoreTooNew
 from cleanplate.runtime.store.sql import SqlStore
 from cleanplate.runtime.traces import Recorder
+from cleanplate.runtime.web import Check
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +76,27 @@ def dispatcher(
     if worker:
         return Worker(board, handler, broker, **limits)
     return Sender(board, broker, lease_s=settings.lease_s)
+
+
+def worker_checks(settings: JobSettings, *, worker: bool) -> dict[str, Check]:
+    """Return what /readyz asks of a worker besides: while the broker is away it gets no jobs. A service takes them."""
+    if not (worker and settings.broker_url):
+        return {}
+    with _packages_of("scale"):
+        from kombu.exceptions import OperationalError
+
+        from cleanplate.runtime.dispatch.broker import Broker
+    broker = Broker(settings.broker_url, WORKER)
+
+    async def broker_answers() -> str:
+        try:
+            await asyncio.to_thread(broker.check)
+        except OperationalError as error:
+            log.warning("the broker does not answer: %s", error)
+            raise UpstreamFailed("the broker does not answer") from error
+        return "answers"
+
+    return {"broker": broker_answers}
 
 
 def is_worker(arguments: Sequence[str], settings: JobSettings) -> bool:
@@ -129,12 +152,17 @@ def serve(app: FastAPI, settings: ServiceSettings) -> None:
     server = Server(app, settings)
     with suppress(KeyboardInterrupt):
         server.run()
+    if endings.has_given_up():
+        raise SystemExit(endings.FAILED)
     if not server.started:
         raise SystemExit(NOT_STARTED)
 
 
 class Server(uvicorn.Server):
-    """Tells the application when it begins to stop: whoever waits for news is answered at once."""
+    """Tells the application when it begins to stop: whoever waits for news is answered at once.
+
+    It stops, too, when the process has given up.
+    """
 
     def __init__(self, app: FastAPI, settings: ServiceSettings):
         super().__init__(server_config(app, settings))
@@ -143,6 +171,9 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._stopping.set()
         await super().shutdown(sockets)
+
+    async def on_tick(self, counter: int) -> bool:
+        return await super().on_tick(counter) or endings.has_given_up()
 
 
 def server_config(app: FastAPI, settings: ServiceSettings) -> uvicorn.Config:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import signal
 import threading
 from concurrent.futures import CancelledError
 from contextlib import suppress
@@ -19,6 +18,7 @@ from cleanplate.runtime.board import Board
 from cleanplate.runtime.dispatch import Handler
 from cleanplate.runtime.dispatch.broker import TASK, Broker
 from cleanplate.runtime.dispatch.local import STOPPED, LocalDispatcher
+from cleanplate.runtime.endings import give_up
 from cleanplate.runtime.jobs import Job, new_id
 from cleanplate.runtime.run import Run
 
@@ -77,7 +77,7 @@ class Worker(LocalDispatcher):
         worker.start()
         if not self._stopping.is_set():
             log.critical("the worker cannot take jobs, the process ends")
-            os.kill(os.getpid(), signal.SIGTERM)
+            give_up()
 
     async def _take(self, job_id: str) -> None:
         """Begin the job that a message names, if nobody has it, and return when there is room for another."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from cleanplate.runtime.hangs import HUNG, end_when_hung
+from cleanplate.runtime.endings import FAILED, end_when_hung
 from cleanplate.runtime.lane import Lane
 
 
@@ -24,7 +24,7 @@ async def test_a_call_that_hangs_ends_the_process(lane: Lane, caplog: pytest.Log
     calling = asyncio.create_task(lane.run(may_end.wait))
     async with asyncio.timeout(10):
         await end_when_hung(lane, 0.01, codes.append)
-    assert codes == [HUNG]
+    assert codes == [FAILED]
     assert "engine has not returned" in caplog.text
     may_end.set()
     await calling
@@ -37,7 +37,7 @@ async def test_it_is_the_call_that_counts_and_not_whether_somebody_waits_for_it(
     calling.cancel()
     async with asyncio.timeout(10):
         await end_when_hung(lane, 0.01, codes.append)
-    assert codes == [HUNG]
+    assert codes == [FAILED]
     may_end.set()
 
 
