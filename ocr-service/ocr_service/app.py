@@ -5,29 +5,24 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from types import MappingProxyType
 from typing import Any
 
 from fastapi import FastAPI
 
 import cleanplate
-from cleanplate.runtime import callbacks, service
-from cleanplate.runtime.hangs import end_when_hung
+from cleanplate.runtime import service
+from cleanplate.runtime.endings import end_when_hung, give_up
 from cleanplate.runtime.jobs import Job
-from cleanplate.runtime.lane import Lane
-from cleanplate.runtime.links import Links
 from cleanplate.runtime.metrics import Metrics
-from cleanplate.runtime.outbound import AddressFilter, Outbound
-from cleanplate.runtime.web import create_app
+from cleanplate.runtime.web import Shape, create_app
 from ocr_service.document_routes import DocumentRoutes
 from ocr_service.engines import load
 from ocr_service.gauges import EngineGauges
-from ocr_service.headroom import Headroom
-from ocr_service.kept import KIND
 from ocr_service.machine import Memory, system_memory
-from ocr_service.parts import Parts
+from ocr_service.parts import Parts, make_parts
 from ocr_service.readers import Loader, Readers
 from ocr_service.routes import Routes
 from ocr_service.settings import OcrSettings
@@ -42,6 +37,21 @@ from ocr_service.wires.qianxia.shape import answer as answer_qianxia
 
 log = logging.getLogger(__name__)
 
+ROUTES = (
+    Routes,
+    DocumentRoutes,
+    paddlex.PaddlexRoutes,
+    paddlex_jobs.PaddlexJobRoutes,
+    ocrplus.OcrplusRoutes,
+    qianxia.QianxiaRoutes,
+)
+SHAPES: Mapping[str, Shape] = MappingProxyType(
+    dict.fromkeys(paddlex.PATHS, paddlex.answer)
+    | dict.fromkeys(qianxia.PATHS, answer_qianxia)
+    | dict.fromkeys(DSOCR_PATHS, answer_dsocr)
+)
+"""How the older wires tell problems, by where their paths begin."""
+
 
 def make_app(
     settings: OcrSettings,
@@ -53,57 +63,36 @@ def make_app(
     """Return the application, its engines loaded by `loader`. Blocking: opens the job store."""
     if settings.app_force_cpu:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # read by torch when it is imported
-    readers = Readers(
-        settings.engine,
-        copies=settings.lane_count(),
-        queue_limit=settings.waiting,
-        threads=settings.threads,
-        cache=settings.data / "weights",
-        options=settings.engine_options(),
-        gpu_min_free_gb=settings.gpu_min_free_gb,
-        call_limit_s=max(settings.request_timeout_s, settings.page_timeout_s),
-        loader=loader,
-    )
-    board = service.open_board(KIND, settings)
-    parts = Parts(
-        settings=settings,
-        readers=readers,
-        outbound=Outbound(AddressFilter(allow_private=settings.allow_private_urls)),
-        board=board,
-        promises=callbacks.open_board(board),
-        links=Links(settings.public_url, settings.proxies()),
-        rendering=Lane("render", settings.slots, settings.slots),
-        sheets=Lane("render-at-once", settings.lane_count(), settings.waiting),
-        headroom=Headroom(settings.memory_reserve_mb, memory),
-    )
+    parts = make_parts(settings, loader, memory)
     dsocr = DsocrWire(parts)
-    metrics = Metrics("ocr-service")
-    lanes = (parts.rendering, parts.sheets)
-    metrics.watch(lambda: [*readers.lanes(), *lanes], [board, parts.promises], settings.data)
-    metrics.registry.register(EngineGauges(readers))
-    metrics.registry.register(dsocr.metrics)
     app = create_app(
         "cleanplate ocr-service",
         cleanplate.__version__,
         keys=settings.access(),
-        metrics=metrics,
+        metrics=_metrics(parts, dsocr),
         limit_bytes=settings.body_limit(),
-        checks={"engine": readers.ready, "store": parts.store_answers},
+        checks={
+            "engine": parts.readers.ready,
+            "store": parts.store_answers,
+            **service.worker_checks(settings, worker=worker),
+        },
         running=lambda: _running(parts, dsocr, worker),
-        shapes=dict.fromkeys(paddlex.PATHS, paddlex.answer)
-        | dict.fromkeys(qianxia.PATHS, answer_qianxia)
-        | dict.fromkeys(DSOCR_PATHS, answer_dsocr),
+        shapes=SHAPES,
         metrics_shown=settings.app_metrics_enabled,
         recorder=service.open_recorder("ocr-service", settings),
     )
-    app.include_router(Routes(parts).router)
-    app.include_router(DocumentRoutes(parts).router)
-    app.include_router(paddlex.PaddlexRoutes(parts).router)
-    app.include_router(paddlex_jobs.PaddlexJobRoutes(parts).router)
-    app.include_router(ocrplus.OcrplusRoutes(parts).router)
-    app.include_router(qianxia.QianxiaRoutes(parts).router)
+    for routes in ROUTES:
+        app.include_router(routes(parts).router)
     dsocr.add_to(app)
     return app
+
+
+def _metrics(parts: Parts, dsocr: DsocrWire) -> Metrics:
+    metrics, lanes = Metrics("ocr-service"), (parts.rendering, parts.sheets)
+    metrics.watch(lambda: [*parts.readers.lanes(), *lanes], [parts.board, parts.promises], parts.settings.data)
+    metrics.registry.register(EngineGauges(parts.readers))
+    metrics.registry.register(dsocr.metrics)
+    return metrics
 
 
 @asynccontextmanager
@@ -142,4 +131,4 @@ async def _load(readers: Readers, *, wanted: bool) -> None:
         await readers.start()
     except Exception:  # whatever it is, the process must not stay up and look as if it were still loading
         log.critical("engine %s cannot be used", readers.own, exc_info=True)
-        os.kill(os.getpid(), signal.SIGTERM)
+        give_up()

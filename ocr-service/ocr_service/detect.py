@@ -150,8 +150,8 @@ def _angle(line: Line) -> float:
         angle = (angle + 90) % 180 - 90
     else:
         angle = _direction(_between(polygon[0], polygon[-1]), _between(polygon[half - 1], polygon[half]))
-    angle += 180 if line.upside_down else 0
-    return round(angle - 360 if angle > 180 else angle, 2)
+    angle = round(angle + (180 if line.upside_down else 0), 2)
+    return angle - 360 if angle > 180 else angle + 360 if angle <= -180 else angle
 
 
 def _between(a: Point, b: Point) -> Point:

@@ -14,7 +14,7 @@ from yarl import URL
 from cleanplate.runtime.settings import JobSettings
 from ocr_service.engines import weights
 from ocr_service.engines.model_folders import Runtime
-from ocr_service.engines.needs import DeepSeekOptions, EngineOptions, StructureOptions
+from ocr_service.engines.needs import DeepSeekOptions, EngineOptions, Precision, StructureOptions
 from ocr_service.engines.text_models import TextModels, Tier, default_folder
 from ocr_service.vision.endpoints import Endpoint, ImageFormat
 
@@ -59,6 +59,11 @@ class EngineSettings(JobSettings):
     paddle_runtime: Runtime = Field(
         "onnxruntime", description="What runs the models of the engine paddle: onnxruntime or paddle_static."
     )
+    precision: Precision = Field(
+        "fp32",
+        description="What the engine rapid calculates in; bf16 is faster, and reads some letters otherwise. It ends the"
+        " start where the processor has none: it takes AVX512-BF16 or AMX.",
+    )
 
     openai_url: str = Field(
         "",
@@ -79,6 +84,12 @@ class EngineSettings(JobSettings):
     openai_max_side: int = Field(2048, ge=64, le=16_000, description=f"Pages are scaled down to it, in px{BOTH}.")
     openai_extra: Members = Field(
         "{}", description="Further members of the request, as a JSON object; null leaves one of the service's out."
+    )
+    app_enable_ds_model: bool = Field(
+        True,
+        description="false: the engine deepseek is switched off, DeepSeek-OCR's wire refuses tasks, and where it is the"
+        " service's own engine the service starts without it.",
+        validation_alias=AliasChoices("APP_ENABLE_DS_MODEL"),
     )
     deepseek_backend: Literal["vllm", "hf"] = Field(
         "vllm",
@@ -153,6 +164,10 @@ class EngineSettings(JobSettings):
             raise ValueError("has characters that no header may have")
         return SecretStr(key)
 
+    def has_model(self, engine: str) -> bool:
+        """Say whether the service's own engine, if it is this one, is to be loaded."""
+        return self.app_enable_ds_model or engine != "deepseek"
+
     def engine_options(self) -> EngineOptions:
         """Return what the engines are told."""
         openai = Endpoint(
@@ -177,6 +192,7 @@ class EngineSettings(JobSettings):
             StructureOptions(self.structure_models or folder),
             TextModels(folder, self.tier),
             self.paddle_runtime,
+            self.precision,
         )
 
     def _deepseek(self, openai: Endpoint) -> DeepSeekOptions:
@@ -190,6 +206,7 @@ class EngineSettings(JobSettings):
             extra=json.loads(self.deepseek_extra),
         )
         return DeepSeekOptions(
+            enabled=self.app_enable_ds_model,
             backend=self.deepseek_backend,
             endpoint=endpoint,
             weights=self.deepseek_weights,

@@ -1,8 +1,9 @@
-"""How much memory there is, of the machine or of the container that this process may fill, and of its first GPU."""
+"""How much room there is: memory of the machine or of the container that this process may fill, of a GPU, of a disk."""
 
 from __future__ import annotations
 
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +38,12 @@ def system_memory(root: Path = Path("/")) -> Memory | None:
     if not found:
         return None
     return Memory(min(memory.free for memory in found), min(memory.total for memory in found))
+
+
+def disk_room(folder: Path) -> Memory:
+    """Return the same of the disk that has the folder."""
+    told = shutil.disk_usage(folder)
+    return Memory(told.free, told.total)
 
 
 def gpu_memory() -> Memory | None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from cleanplate.contract.problems import Problem
 from cleanplate.runtime.images import PAGES_COUNTED, PictureLimits, decode, probe
 from cleanplate.runtime.pdf.documents import chosen_pages, is_pdf
+from cleanplate.runtime.pdf.layers import TextWord
 from cleanplate.runtime.pdf.ranges import check_count, page_numbers
 from cleanplate.runtime.pdf.renderer import PdfRenderer
 
@@ -43,8 +44,19 @@ class Pages(Protocol):
             Problem: the page is broken or over a limit; others may be fine.
         """
 
+    def text(self, index: int) -> list[list[TextWord]] | None:
+        """Return the page's own text, line by line, where it has any that can be trusted; raises the same."""
+
     def close(self) -> None:
         """Let go of the document."""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A page to be read: its picture and, where that is wanted and can be trusted, its own text."""
+
+    picture: NDArray[np.uint8]
+    text: list[list[TextWord]] | None = None
 
 
 class Frames:
@@ -56,6 +68,9 @@ class Frames:
 
     def picture(self, index: int) -> NDArray[np.uint8]:
         return decode(self._data, self._limits, field="file", frame=index).over()
+
+    def text(self, index: int) -> None:
+        return None
 
     def close(self) -> None:
         self._data = b""

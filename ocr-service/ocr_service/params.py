@@ -45,6 +45,9 @@ class DocumentParams(ReadParams):
     """What /v1/documents takes beside the document."""
 
     page_ranges: str | None = Field(None, max_length=1000, description="such as 1-3,7; null: all")
+    text_layer: bool = Field(
+        False, description="take the text that a PDF's page has of its own, where it can be trusted, instead of reading"
+    )
     searchable_pdf: bool = Field(False, description="also make a PDF with an invisible text layer")
     describe_images: bool = Field(False, description="let the engine openai say what each picture on a page shows")
     callback_url: AnyHttpUrl | None = Field(None, description="is told how the job ended")

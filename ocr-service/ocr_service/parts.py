@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from cleanplate.contract.messages import Detection
+from cleanplate.runtime import callbacks, service
 from cleanplate.runtime.board import Board
 from cleanplate.runtime.images import decode
 from cleanplate.runtime.lane import Lane
 from cleanplate.runtime.links import Links
-from cleanplate.runtime.outbound import Outbound
+from cleanplate.runtime.outbound import AddressFilter, Outbound
 from ocr_service.engines import ReadOptions
 from ocr_service.headroom import Headroom
-from ocr_service.readers import Readers
+from ocr_service.kept import KIND
+from ocr_service.machine import Memory
+from ocr_service.readers import Loader, Readers
 from ocr_service.settings import OcrSettings
 
 
@@ -43,3 +47,33 @@ class Parts:
         """Return that the store answers, or raise what it raises."""
         await self.board.call(self.board.store.check)
         return "answers"
+
+
+def make_parts(settings: OcrSettings, loader: Loader, memory: Callable[[], Memory | None]) -> Parts:
+    """Return the parts, engines loaded by `loader` later. Blocking: opens the job store."""
+    board = service.open_board(KIND, settings)
+    return Parts(
+        settings=settings,
+        readers=_readers(settings, loader),
+        outbound=Outbound(AddressFilter(allow_private=settings.allow_private_urls)),
+        board=board,
+        promises=callbacks.open_board(board),
+        links=Links(settings.public_url, settings.proxies()),
+        rendering=Lane("render", settings.slots, settings.slots),
+        sheets=Lane("render-at-once", settings.lane_count(), settings.waiting),
+        headroom=Headroom(settings.memory_reserve_mb, memory),
+    )
+
+
+def _readers(settings: OcrSettings, loader: Loader) -> Readers:
+    return Readers(
+        settings.engine,
+        copies=settings.lane_count(),
+        queue_limit=settings.waiting,
+        threads=settings.threads,
+        cache=settings.data / "weights",
+        options=settings.engine_options(),
+        gpu_min_free_gb=settings.gpu_min_free_gb,
+        call_limit_s=max(settings.request_timeout_s, settings.page_timeout_s),
+        loader=loader,
+    )

@@ -19,7 +19,7 @@ from cleanplate.contract.messages import Detection
 from cleanplate.contract.problems import EngineUnavailable, EngineUnusable, Invalid
 from cleanplate.runtime import traces
 from cleanplate.runtime.cancelling import cancelled
-from cleanplate.runtime.hangs import end_when_hung
+from cleanplate.runtime.endings import end_when_hung
 from cleanplate.runtime.lane import Lane
 from ocr_service.detect import Reading, detect, read_page
 from ocr_service.engines import (
@@ -170,7 +170,10 @@ class Readers:
 
         Raises:
             Invalid: there is no such engine, it cannot be used here, or cannot read them.
+            EngineUnusable: it is the service's own, and that is not to be loaded.
         """
+        if self.state == "disabled" and name in (None, self.own):
+            raise EngineUnusable(f"the engine {self.own} is disabled")
         if name is not None and (reason := self.missing(name)):
             raise Invalid(f"{name} cannot be used here: {reason}", field="engine")
         reading(name or self.own, self._options, codes)
@@ -195,8 +198,6 @@ class Readers:
         options = reading(name, self._options, codes)
         key = f"{name}-{options.text.recognizer}" if options.text.recognizer else name
         if key not in self._readers:
-            if self.state == "disabled" and name == self.own:
-                raise EngineUnusable(f"the engine {name} is disabled")
             self.check(name)
             if self.state not in ("ready", "disabled"):
                 raise EngineUnavailable(f"the engine is {self.state}", retry_after_s=2)

@@ -7,6 +7,7 @@ the pages that were read and have none of their own. Of a picture each page beco
 from __future__ import annotations
 
 import ctypes
+import math
 from collections.abc import Iterable, Mapping
 from io import BytesIO
 from typing import Any
@@ -17,7 +18,7 @@ import pypdfium2.raw as pdfium
 from numpy.typing import NDArray
 from PIL import Image
 
-from cleanplate.contract.geometry import Box, Point
+from cleanplate.contract.geometry import Point
 from cleanplate.contract.messages import DetectedRegion
 from cleanplate.runtime.pdf.documents import PDFIUM
 from ocr_service import glyphless
@@ -110,12 +111,15 @@ def _has_text(page: Any) -> bool:
 
 
 def _corners(region: DetectedRegion) -> tuple[Point, Point, Point]:
-    """Return the text's top left, top right and bottom left, in pixels; of its box where it is no quadrilateral."""
-    corners = region.polygon
-    if len(corners) != 4 or corners[0] in (corners[1], corners[3]):
-        box = region.box
-        corners = list(Box(box.x, box.y, box.width, box.height).polygon())
-    return corners[0], corners[1], corners[3]
+    """Return the top left, top right and bottom left, in pixels, of the rectangle around a line that runs its way."""
+    turn = math.radians(region.angle)
+    along, down = np.array([math.cos(turn), math.sin(turn)]), np.array([-math.sin(turn), math.cos(turn)])
+    points = np.array(region.polygon)
+    left, top = (points @ along).min(), (points @ down).min()
+    right, bottom = (points @ along).max(), (points @ down).max()
+    corners = (left * along + top * down, right * along + top * down, left * along + bottom * down)
+    first, second, third = ((float(x), float(y)) for x, y in corners)
+    return first, second, third
 
 
 def _on_page(page: Any, size: tuple[int, int], point: Point) -> Point:

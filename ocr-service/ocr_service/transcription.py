@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -39,13 +40,14 @@ from ocr_service.headroom import Headroom
 from ocr_service.illustration import illustrate
 from ocr_service.kept import DOCUMENT, keep
 from ocr_service.layout import failure, layout, written
-from ocr_service.pages import PageLimits, Pages, open_pages
+from ocr_service.pages import PageLimits, Pages, Sheet, open_pages
 from ocr_service.params import DocumentParams
 from ocr_service.readers import Reader, Readers
+from ocr_service.textlayer import read_layer
 
 log = logging.getLogger(__name__)
-Take = Callable[[], Awaitable[NDArray[np.uint8]]]
-Render = Callable[[int], Awaitable[NDArray[np.uint8]]]
+Take = Callable[[], Awaitable[Sheet]]
+Render = Callable[[int], Awaitable[Sheet]]
 T = TypeVar("T")
 
 PAGE_DEATHS = 3  # a page at which so many workers in a row died is not tried again
@@ -80,7 +82,7 @@ class Transcriber:
 
     async def _read(self, run: Run, pages: Pages, params: DocumentParams) -> None:
         """Read the pages that are left, the next being rendered meanwhile."""
-        render = partial(self._render, pages, asyncio.Lock())
+        render = partial(self._render, pages, asyncio.Lock(), params)
         indexes = run.job.params["pages"][run.job.checkpoint.get("done", 0) :]
         if run.job.crashes and indexes:  # alone, so that it is known which page it is that kills
             index = indexes.pop(0)
@@ -112,11 +114,11 @@ class Transcriber:
         """Return what is read on the page, or why it cannot be; each of `takes`, which render it, is one try."""
         problem: Problem = Internal()
         for take in takes:
-            picture = None  # that of the try before is let go first
+            sheet = None  # that of the try before is let go first
             try:
-                picture = await take()
+                sheet = await take()
                 with traces.span("read", {"page": index + 1}):
-                    return await self._seen(run, index + 1, picture, params)
+                    return await self._seen(run, index + 1, sheet, params)
             except UpstreamFailed as refusal:  # the engine has tried again itself
                 log.warning("page %d cannot be read: %s", index + 1, refusal.detail, extra={"job_id": run.job.id})
                 return failure(index + 1, refusal)
@@ -125,21 +127,30 @@ class Transcriber:
                 problem = error.with_traceback(None) if isinstance(error, Problem) else Internal()  # it holds pixels
         return failure(index + 1, problem)
 
-    async def _render(self, pages: Pages, turn: asyncio.Lock, index: int) -> NDArray[np.uint8]:
+    async def _render(self, pages: Pages, turn: asyncio.Lock, params: DocumentParams, index: int) -> Sheet:
         await self.headroom.wait()
         async with turn:  # else the pages of one document fill the lane's queue, and wait longer than one may take
             with traces.span("render", {"page": index + 1}):
-                return await self.lane.run(partial(pages.picture, index), self.limits.call_s)
+                picture = await self.lane.run(partial(pages.picture, index), self.limits.call_s)
+            text = None
+            if params.text_layer:
+                with suppress(Malformed):  # then it is read
+                    text = await self.lane.run(partial(pages.text, index), self.limits.call_s)
+        return Sheet(picture, text)
 
-    async def _seen(self, run: Run, number: int, picture: NDArray[np.uint8], params: DocumentParams) -> dict[str, Any]:
-        reader = await self._reader(params)
-        if self.readers.can(params.engine, "markdown"):
-            return await self._written(run, number, picture, params, reader)
-        seen = await _patiently(lambda: reader.detect(lambda: picture, params.options(), self.limits.page_s))
+    async def _seen(self, run: Run, number: int, sheet: Sheet, params: DocumentParams) -> dict[str, Any]:
+        picture, seen = sheet.picture, None
+        if sheet.text:
+            seen = await asyncio.to_thread(read_layer, picture, sheet.text, words=params.word_boxes)
+        if seen is None:
+            reader = await self._reader(params)
+            if self.readers.can(params.engine, "markdown"):
+                return await self._written(run, number, picture, params, reader)
+            seen = await _patiently(lambda: reader.detect(lambda: picture, params.options(), self.limits.page_s))
         texts = [Box(**region.box.model_dump()) for region in seen.regions]
         boxes = await asyncio.to_thread(picture_boxes, picture, texts) if params.describe_images else []
-        told = await illustrate(run, number, picture, boxes, self._describe if params.describe_images else None)
-        return await asyncio.to_thread(layout, number, seen, *told)
+        shown = await illustrate(run, number, picture, boxes, self._describe if params.describe_images else None)
+        return await asyncio.to_thread(layout, number, seen, *shown)
 
     async def _written(
         self, run: Run, number: int, picture: NDArray[np.uint8], params: DocumentParams, reader: Reader

@@ -20,6 +20,7 @@ from cleanplate.contract.problems import TimedOut
 from ocr_service.engines import Line, ReadOptions
 from tests.fakes.bombs import pdf_with_bomb
 from tests.fakes.pages import BarReader, document, sheet
+from tests.fakes.typed import INVISIBLE, TWO_LINES, UNSEEN, typed
 from tests.wires.conftest import Ocr, ServeOcr
 from tests.wires.pictures import encoded, text
 from tests.wires.serving import PATIENCE_S
@@ -107,6 +108,19 @@ def test_a_searchable_pdf_has_the_text_where_it_is_seen(ocr: Ocr) -> None:
     assert bottom == pytest.approx(144 - 18, abs=0.2)
     assert right == pytest.approx(20 + 100 / 6, abs=0.2)
     pdf.close()
+
+
+def test_a_page_s_own_text_is_taken_where_it_can_be_trusted(ocr: Ocr) -> None:
+    pdf = typed(TWO_LINES, INVISIBLE, UNSEEN)
+    view = ended(ocr, submit(ocr, pdf, text_layer=True, word_boxes=True))
+    first, *others = result(ocr, view).json()["pages"]
+    assert (first["engine"], [page["engine"] for page in others]) == ("text layer", ["bars", "bars"])
+    assert [region["text"] for region in first["regions"]] == ["Hello wide world", "second line"]
+    assert [word["text"] for word in first["regions"][0]["words"]] == ["Hello", "wide", "world"]
+    box = first["regions"][0]["box"]
+    assert (box["x"], box["y"]) == pytest.approx((50, 81), abs=0.5)
+    unasked = result(ocr, ended(ocr, submit(ocr, pdf))).json()["pages"]
+    assert {page["engine"] for page in unasked} == {"bars"}
 
 
 def test_a_searchable_pdf_of_a_tiff_shows_its_pages(ocr: Ocr) -> None:

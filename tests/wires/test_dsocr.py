@@ -212,6 +212,32 @@ def test_options_do_what_they_say(ocr: Ocr) -> None:
     assert "pack_zip" in _error(ocr.get(f"/v1/tasks/{task}/download.zip"), 404)
 
 
+def test_the_language_is_told_to_the_engine(ocr: Ocr) -> None:
+    for name, code in (("japan", "ja"), ("latin", "fr"), ("pt-BR", "pt-br")):
+        row = _ended(ocr, task := _upload(ocr, language=name))
+        assert row["message"] == "page 1, 1 of 1"
+        assert ocr.get(f"/v1/jobs/{task}").json()["options"]["languages"] == [code]
+    _ended(ocr, task := _upload(ocr, language="ch"))
+    assert ocr.get(f"/v1/jobs/{task}").json()["options"]["languages"] is None
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("tlh", "no model reads tlh"),
+        ("korean", "ko: the model for it is not here: `cleanplate models fetch korean_PP-OCRv5_mobile_rec` gets"),
+        ("no tag", "must be the tag of a language"),
+    ],
+)
+def test_a_language_that_is_not_read_here_has_no_effect_and_the_task_says_so(
+    serve_ocr: ServeOcr, tmp_path: Path, name: str, why: str
+) -> None:
+    live = serve_ocr(models=tmp_path)
+    row = _ended(live, _upload(live, language=name))
+    assert row["status"] == "succeeded"
+    assert f"language {name!r} has no effect: {why}" in row["message"]
+
+
 def test_options_in_the_form_count_too(ocr: Ocr) -> None:
     form = {"is_ocr": "true", "enable_formula": "true", "enable_table": "true", "language": "ch", "page_ranges": "2"}
     answer = ocr.post("/v1/tasks/upload", files={"file": ("a.pdf", dark.pdf(3))}, data=form)
@@ -439,6 +465,16 @@ def test_without_a_model_the_service_is_well_and_takes_no_tasks(serve_ocr: Serve
     assert live.post("/v1/detect", {"image": pictures.text(dark.SIGN)}).json()["regions"][0]["text"] == "EXIT"
 
 
+def test_without_a_model_it_is_not_loaded_either_where_it_is_named(serve_ocr: ServeOcr) -> None:
+    live = serve_ocr(app_enable_ds_model=False, deepseek_url="http://127.0.0.1:9/v1")
+    named = {"image": pictures.text(dark.SIGN), "engine": "deepseek"}
+    refused = live.post("/v1/detect", named)
+    assert (refused.status_code, refused.json()["field"]) == (422, "engine")
+    assert "APP_ENABLE_DS_MODEL" in refused.json()["detail"]
+    row = next(row for row in live.get("/v1/engines").json()["engines"] if row["name"] == "deepseek")
+    assert (row["usable"], "APP_ENABLE_DS_MODEL" in row["reason"]) == (False, True)
+
+
 def test_without_its_own_engine_the_service_is_well_and_reads_with_others(serve_ocr: ServeOcr) -> None:
     live = serve_ocr(ready=False, app_enable_ds_model=False, engine="deepseek")
     live.until(lambda: live.get("/healthz").status_code == 200)
@@ -448,6 +484,7 @@ def test_without_its_own_engine_the_service_is_well_and_reads_with_others(serve_
     assert (refused.status_code, refused.json()["code"], refused.json()["retryable"]) == (503, "engine_unusable", False)
     assert "retry-after" not in refused.headers
     assert live.post("/v1/detect", {**body, "engine": "openai"}).json()["code"] == "invalid"
+    assert live.post("/v1/documents", files={"file": dark.SIGN}).json()["code"] == "engine_unusable"
 
 
 def _metrics(live: Ocr) -> dict[str, float]:

@@ -168,7 +168,7 @@ BAD: dict[str, tuple[str | bytes, str | None, str]] = {
     "no base64": ('{"task_id": "x", "pdf_file": "hello!"}', "x", "pdf_file: "),
     "a picture": (json.dumps({"task_id": "x", "pdf_file": pictures.text(dark.SIGN)}), "x", "pdf_file: is no PDF"),
     "half a PDF": (json.dumps({"task_id": "x", "pdf_file": TWO_PAGES[:100]}), "x", "pdf_file: "),
-    "too many pages": (json.dumps({"task_id": "x", "pdf_file": pictures.text(dark.pdf(4))}), "x", "4 pages"),
+    "too many pages": (json.dumps({"task_id": "x", "pdf_file": pictures.text(dark.pdf(4))}), "x", "pdf_file: 4 pages"),
 }
 
 

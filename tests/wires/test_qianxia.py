@@ -203,9 +203,13 @@ def test_the_system_is_told_in_figures(ocr: Ocr) -> None:
     assert counts.keys() == {f"{word}_count" for word in ("pending", "processing", "completed", "failed", "cancelled")}
     health = _told(ocr, "/api/system/health")
     assert health.pop("timestamp")
+    machine = {name: health["system_health"].pop(name) for name in ("cpu", "memory", "disk")}
     assert health == {
         "overall_status": "healthy", "issues": [], "system_health": {"engine": "ready", "store": "answers"},
     }  # fmt: skip
+    assert machine["cpu"].keys() == {"cores", "load_1m"}
+    assert 0 < machine["memory"]["free_gb"] <= machine["memory"]["total_gb"]
+    assert 0 < machine["disk"]["free_gb"] <= machine["disk"]["total_gb"]
     assert _told(ocr, "/api/system/metrics").keys() == {"timestamp", "tasks", "waiting_calls", "page_seconds"}
 
 

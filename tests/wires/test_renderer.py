@@ -43,8 +43,8 @@ def opened(processes: Processes) -> Iterator[Open]:
     """Open a PDF; it is closed with the test, and leaves no process."""
     made: list[PdfRenderer] = []
 
-    def open_(pdf: bytes, page_s: float = LONG_S, pixel_limit: int = 1_000_000) -> PdfRenderer:
-        made.append(PdfRenderer(pdf, 72, page_s, pixel_limit))
+    def open_(pdf: bytes, page_s: float = LONG_S, pixel_limit: int = 1_000_000, dpi: int = 72) -> PdfRenderer:
+        made.append(PdfRenderer(pdf, dpi, page_s, pixel_limit))
         return made[-1]
 
     yield open_
@@ -69,9 +69,17 @@ def test_a_page_that_takes_forever_is_given_up_and_the_next_is_rendered(opened: 
 
 
 def test_a_page_that_takes_too_much_memory_is_given_up(opened: Open) -> None:
-    renderer = opened(document(1), pixel_limit=-260_000_000)
+    renderer = opened(document(1), pixel_limit=-260_000_000, dpi=1200)  # more than is left over from the libraries
     with pytest.raises(Malformed, match="takes more time or memory"):
         renderer.picture(0)
+
+
+def test_a_text_that_takes_forever_is_given_up_and_the_next_page_is_rendered(opened: Open) -> None:
+    renderer = opened(pdf_with_bomb(), SHORT_S)
+    with pytest.raises(Malformed, match="page 1 of the PDF takes more time or memory"):
+        renderer.text(0)
+    assert renderer.text(1) is None
+    assert renderer.picture(1).shape == (72, 72, 3)
 
 
 def test_a_page_that_cannot_be_rendered_is_told_and_the_next_is_rendered(opened: Open) -> None:

@@ -19,12 +19,15 @@ STRUCTURE_PACKAGES = (
 )
 HF_PACKAGES = ("torch", "torchvision", "transformers", "addict", "easydict", "einops", "matplotlib")
 
+Precision = Literal["fp32", "bf16"]
+
 
 @dataclass(frozen=True)
 class DeepSeekOptions:
     """How DeepSeek-OCR runs: behind `endpoint` with the backend "vllm", or from the folder `weights` with "hf".
 
     Attributes:
+        enabled: whether it may be loaded at all.
         base_size: side of the view of the whole page, in pixels.
         image_size: side of the views of its parts.
         crop_mode: whether there are views of parts.
@@ -32,6 +35,7 @@ class DeepSeekOptions:
         trust_code: whether the code that lies beside the weights may be run; there is no other.
     """
 
+    enabled: bool = True
     backend: Literal["vllm", "hf"] = "vllm"
     endpoint: Endpoint = field(default_factory=Endpoint)
     weights: Path | None = None
@@ -58,6 +62,7 @@ class EngineOptions:
     Attributes:
         text: finds and reads text in the engines `rapid`, `paddle` and `structure`.
         paddle_runtime: runs it in the engine `paddle`.
+        precision: what the engine `rapid` calculates in.
     """
 
     openai: Endpoint = field(default_factory=Endpoint)
@@ -65,6 +70,7 @@ class EngineOptions:
     structure: StructureOptions = field(default_factory=StructureOptions)
     text: TextModels = field(default_factory=TextModels)
     paddle_runtime: Runtime = "onnxruntime"
+    precision: Precision = "fp32"
 
 
 def rapid(options: EngineOptions) -> str:
@@ -89,6 +95,8 @@ def openai(options: EngineOptions) -> str:
 def deepseek(options: EngineOptions) -> str:
     """Say what is missing for the engine `deepseek`."""
     chosen = options.deepseek
+    if not chosen.enabled:
+        return "it is switched off: APP_ENABLE_DS_MODEL is false"
     if chosen.backend == "vllm":
         return "" if chosen.endpoint.url else "not set: OCR_DEEPSEEK_URL"
     packages = [*HF_PACKAGES, *(["flash_attn"] if chosen.flash_attention else [])]

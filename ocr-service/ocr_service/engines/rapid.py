@@ -3,6 +3,7 @@
 Of RapidOCR this takes the weights, the box finder, the cropping, the CTC decoder and the word boxes. Its own scaling,
 padding and thresholds differ from PaddleOCR's and are not used, nor is its OpenVINO session, which cannot be told to
 stay with 32-bit floats: OpenVINO takes bf16 by itself where the processor has it, and a third of the pictures change.
+Who prefers the speed asks for it.
 
 The networks run on the exact shapes that PaddleOCR uses. Rounding them up to fewer shapes was measured and left out:
 the padding changes the text of 7 pictures in 48 (line widths to 32 px) or 17 (pictures to 64 px), and sixty pictures
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from rapidocr.utils.process_img import get_rotate_crop_image
 from cleanplate.contract.geometry import Box
 from cleanplate.contract.problems import EngineUnusable
 from ocr_service.engines import EngineOptions, Line, ReadOptions, Word, curves, refuse, weights
+from ocr_service.engines.needs import Precision
 from ocr_service.engines.ribbons import Curve
 from ocr_service.engines.text_models import TextModels
 
@@ -45,6 +47,7 @@ _SURELY_UPSIDE_DOWN = 0.9
 _SAME_ROW_PX = 10
 _KERNELS_KEPT = 200  # by default 5000: every new shape then costs some 5 MB that never come back
 _WARM_UP_SIDE = 640
+_PRECISIONS: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16"}
 
 logging.getLogger("RapidOCR").setLevel(logging.ERROR)
 
@@ -58,13 +61,16 @@ class RapidEngine:
     name = "rapid"
     calls_at_once = 1
 
-    def __init__(self, text: TextModels, *, threads: int = 1):
+    def __init__(self, text: TextModels, *, threads: int = 1, precision: Precision = "fp32"):
         core = openvino.Core()
+        if precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+            raise EngineUnusable("this processor cannot calculate in bf16, which takes AVX512-BF16 or AMX")
+        how = {"INFERENCE_PRECISION_HINT": _PRECISIONS[precision], "INFERENCE_NUM_THREADS": threads}
         self.model = text.model
         self._decode = CTCLabelDecode(character=text.characters())
-        self._detector = _Network(core, text.network(text.detection), threads)
-        self._recognizer = _Network(core, text.network(text.recognition), threads)
-        self._orientation = _Network(core, weights.embedded(weights.ORIENTATION), threads)
+        self._detector = _Network(core, text.network(text.detection), how)
+        self._recognizer = _Network(core, text.network(text.recognition), how)
+        self._orientation = _Network(core, weights.embedded(weights.ORIENTATION), how)
         if self._recognizer.classes != len(self._decode.character):
             raise EngineUnusable(f"{text.recognition} has another number of classes than its list of characters")
 
@@ -148,18 +154,13 @@ class RapidEngine:
 class _Network:
     """One network and one inference request. (N, 3, H, W) float32 in, the first output out."""
 
-    def __init__(self, core: openvino.Core, file: Path, threads: int):
-        compiled = core.compile_model(
-            str(file),
-            "CPU",
-            {
-                "INFERENCE_PRECISION_HINT": "f32",
-                "INFERENCE_NUM_THREADS": threads,
-                "NUM_STREAMS": 1,
-                "ENABLE_CPU_PINNING": False,  # several instances would be pinned to the same core
-                "CPU_RUNTIME_CACHE_CAPACITY": _KERNELS_KEPT,
-            },
-        )
+    def __init__(self, core: openvino.Core, file: Path, how: Mapping[str, Any]):
+        alone = {
+            "NUM_STREAMS": 1,
+            "ENABLE_CPU_PINNING": False,  # several instances would be pinned to the same core
+            "CPU_RUNTIME_CACHE_CAPACITY": _KERNELS_KEPT,
+        }
+        compiled = core.compile_model(str(file), "CPU", {**how, **alone})
         self._request = compiled.create_infer_request()
         last = compiled.output(0).partial_shape[-1]
         self.classes = last.get_length() if last.is_static else None
@@ -172,7 +173,7 @@ class _Network:
 def load(*, threads: int, cache: Path | None, options: EngineOptions) -> RapidEngine:
     """Load the networks; see `engines.load`. Nothing is prepared, so the cache is not used."""
     del cache
-    return RapidEngine(options.text, threads=threads)
+    return RapidEngine(options.text, threads=threads, precision=options.precision)
 
 
 def _detection_size(width: int, height: int, options: ReadOptions) -> tuple[int, int]:

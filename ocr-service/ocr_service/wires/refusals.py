@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from cleanplate.contract.problems import Invalid, Problem
+from cleanplate.contract.problems import Problem
 from cleanplate.runtime.web import answer
 
 _KEPT = ("retry-after", "www-authenticate", "connection")
@@ -23,7 +23,7 @@ def words(problem: Problem, client_names: Mapping[str, str] = MappingProxyType({
         problem: its detail may begin with the field already.
         client_names: what clients of the wire call this service's own fields.
     """
-    if not isinstance(problem, Invalid) or not problem.field:
+    if not problem.field:
         return problem.detail
     name = client_names.get(problem.field, problem.field)
     return f"{name}: {problem.detail.removeprefix(problem.field).removeprefix(':').lstrip()}"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 
-from cleanplate.contract.problems import UpstreamFailed
+from cleanplate.contract.problems import StoreBusy, UpstreamFailed
 from cleanplate.runtime.files import JobFiles
 from cleanplate.runtime.jobs import NewJob, State
 from cleanplate.runtime.run import Run
@@ -221,3 +221,44 @@ async def test_metrics_tell_of_a_gpu_only_where_there_is_one(board: Jobs, memory
     found = {family.name for family in TaskMetrics(board, gpu=lambda: memory).collect()}
     assert {"tasks_submitted", "tasks_succeeded", "tasks_failed", "queue_size", "running_workers"} <= found
     assert len([name for name in found if name.startswith("gpu_memory_")]) == told
+
+
+class Followed(Exception):
+    """The log was looked at."""
+
+
+class Away:
+    """A store that is away for the first call, and whose log nobody needs to read."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def __getattr__(self, name: str) -> Callable[..., int]:
+        def call(*_: object) -> int:
+            self.asked.append(name)
+            if len(self.asked) == 1:
+                raise StoreBusy("the store is away")
+            if name == "events_of_all":
+                raise Followed
+            return 0
+
+        return call
+
+
+def _of_store(board: Jobs, store: Any) -> TaskMetrics:
+    return TaskMetrics(Jobs("document", store, board.files), lambda: None)
+
+
+async def test_metrics_are_told_also_while_the_store_is_away(board: Jobs) -> None:
+    names = [family.name for family in _of_store(board, Away()).collect()]
+    assert names == ["tasks_submitted", "tasks_succeeded", "tasks_failed"]
+
+
+async def test_documents_are_counted_also_when_the_store_was_away_at_first(
+    board: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ocr_service.wires.dsocr.metrics.POLL_S", 0.0)
+    store = Away()
+    with pytest.raises(Followed):
+        await _of_store(board, store).follow()
+    assert store.asked == ["last_position", "last_position", "events_of_all"]

@@ -59,7 +59,7 @@ def test_asking_whether_an_engine_is_usable_imports_nothing(name: str) -> None:
 
 def test_an_engine_without_its_packages_says_which_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        engines, "ENGINES", {"odd": engines.EngineEntry(("no_such_package", "json"), (), "odd", nothing)}
+        engines.table, "ENGINES", {"odd": engines.EngineEntry(("no_such_package", "json"), (), "odd", nothing)}
     )
     assert usable("odd") == (False, "not installed: no_such_package")
     with pytest.raises(EngineUnavailable, match="no_such_package"):
@@ -67,7 +67,7 @@ def test_an_engine_without_its_packages_says_which_are_missing(monkeypatch: pyte
 
 
 def test_an_engine_without_its_weights_says_so(wheel: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engines, "ENGINES", {"odd": engines.EngineEntry((), ("other.onnx",), "odd", nothing)})
+    monkeypatch.setattr(engines.table, "ENGINES", {"odd": engines.EngineEntry((), ("other.onnx",), "odd", nothing)})
     assert usable("odd") == (False, "the installed rapidocr does not bring other.onnx")
 
 

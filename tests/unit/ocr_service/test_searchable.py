@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 
 import numpy as np
 import pypdfium2
@@ -12,6 +13,7 @@ from cleanplate.contract.messages import DetectedRegion
 from cleanplate.runtime.pdf.documents import OpenPdf
 from ocr_service.detect import region
 from ocr_service.engines import Line
+from ocr_service.engines.ribbons import Curve
 from ocr_service.searchable import SearchablePdf
 
 
@@ -77,6 +79,53 @@ def test_a_turned_page_has_its_text_where_it_is_displayed() -> None:
     left, bottom, right, top = first_letter(layered(blank(rotation=90), line("abcde", 10, 50, 50, 20), size=(200, 100)))
     assert (left, right) == pytest.approx((50, 70), abs=0.3)
     assert (bottom, top) == pytest.approx((10, 20), abs=0.3)
+
+
+def letters(data: bytes) -> list[tuple[float, float]]:
+    """Return the middle of each letter, from the page's top left, in its order."""
+    document = pypdfium2.PdfDocument(data)
+    page = document[0].get_textpage()
+    boxes = [page.get_charbox(index, loose=True) for index in range(page.count_chars())]
+    height = document[0].get_height()
+    document.close()
+    return [((left + right) / 2, height - (bottom + top) / 2) for left, bottom, right, top in boxes]
+
+
+def turned(degrees: float, *, upside_down: bool = False) -> DetectedRegion:
+    """A line of 100 by 20 around (100, 100), found as detectors do: from its upper left corner on."""
+    turn = math.radians(degrees)
+    corners = [
+        (100 + x * math.cos(turn) - y * math.sin(turn), 100 + x * math.sin(turn) + y * math.cos(turn))
+        for x, y in ((-50, -10), (50, -10), (50, 10), (-50, 10))
+    ]
+    first = min(range(4), key=lambda place: sum(corners[place]))
+    return region(Line((*corners[first:], *corners[:first]), "abcde", 1.0, upside_down or None), "r1")
+
+
+@pytest.mark.parametrize("degrees", [0, 10, -30, 40])
+def test_the_text_of_a_slanting_line_slants_with_it(degrees: float) -> None:
+    placed = letters(layered(blank(200, 200), turned(degrees), size=(200, 200)))
+    turn = math.radians(degrees)
+    wanted = [(100 + along * math.cos(turn), 100 + along * math.sin(turn)) for along in (-40, -20, 0, 20, 40)]
+    assert placed == [pytest.approx(point, abs=2) for point in wanted]
+
+
+def test_the_text_of_a_line_that_runs_down_runs_down() -> None:
+    placed = letters(layered(blank(200, 200), turned(90), size=(200, 200)))
+    assert placed == [pytest.approx((100, down), abs=1) for down in (60, 80, 100, 120, 140)]
+
+
+def test_the_text_of_a_line_that_is_upside_down_runs_to_the_left() -> None:
+    placed = letters(layered(blank(200, 200), turned(0, upside_down=True), size=(200, 200)))
+    assert placed == [pytest.approx((across, 100), abs=1) for across in (140, 120, 100, 80, 60)]
+
+
+def test_the_text_of_a_bent_line_runs_as_the_line_does() -> None:
+    curve = Curve(np.array([(20.0 + 16 * n, 150.0 - 12 * n - 4 * math.sin(n / 3)) for n in range(11)]), 10.0)
+    (first, *_, last) = letters(
+        layered(blank(200, 200), region(Line(curve.outline(), "abcde", 1.0), "r1"), size=(200, 200))
+    )
+    assert math.degrees(math.atan2(last[1] - first[1], last[0] - first[0])) == pytest.approx(-37, abs=5)
 
 
 def test_the_text_is_not_seen() -> None:

@@ -105,7 +105,7 @@ def test_paddlepaddle_is_asked_for_only_where_a_model_needs_it(tmp_path: Path) -
 
 def test_it_cannot_be_loaded_where_it_cannot_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     entry = engines.EngineEntry((), (), "", engines.ENGINES["structure"].missing)
-    monkeypatch.setattr(engines, "ENGINES", {"structure": entry})
+    monkeypatch.setattr(engines.table, "ENGINES", {"structure": entry})
     monkeypatch.setattr(needs, "STRUCTURE_PACKAGES", ())
     options = OcrSettings(structure_models=tmp_path).engine_options()
     with pytest.raises(EngineUnavailable, match=structure_models.NEEDED[0]):

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -13,6 +14,7 @@ from prometheus_client.registry import Collector
 from cleanplate.contract.problems import Problem
 from cleanplate.runtime.board import POLL_S, Board
 from cleanplate.runtime.jobs import State
+from cleanplate.runtime.tallies import PAUSE_S
 from ocr_service.machine import Memory, gpu_memory
 
 log = logging.getLogger(__name__)
@@ -30,10 +32,12 @@ class TaskMetrics(Collector):
 
     async def follow(self) -> None:
         """Count, without an end."""
-        after = await self._board.call(self._board.store.last_position)
+        after: int | None = None
         while True:
             try:
-                async for event in self._board.follow_all(None, after):
+                if after is None:
+                    after = await self._board.call(self._board.store.last_position)
+                async for event in self._board.follow_all(None, after, pause_s=PAUSE_S):
                     after = event.position
                     if event.type != "queued" or event.seq == 1:
                         self._seen[event.type] += 1
@@ -47,9 +51,10 @@ class TaskMetrics(Collector):
     def collect(self) -> Iterator[Metric]:
         for type_, name in _COUNTED.items():
             yield CounterMetricFamily(f"tasks_{name}", f"Documents {name}.", self._seen[type_])
-        counts = self._board.store.counts(self._board.kind)
-        yield GaugeMetricFamily("queue_size", "Documents that wait.", counts[State.QUEUED])
-        yield GaugeMetricFamily("running_workers", "Documents that are being read.", counts[State.RUNNING])
+        with suppress(Problem):  # the store is away; what else there is to tell is told
+            counts = self._board.store.counts(self._board.kind)
+            yield GaugeMetricFamily("queue_size", "Documents that wait.", counts[State.QUEUED])
+            yield GaugeMetricFamily("running_workers", "Documents that are being read.", counts[State.RUNNING])
         memory = self._gpu()
         if memory is not None:
             yield GaugeMetricFamily("gpu_memory_free_gb", "Free memory of the first GPU.", memory.free_gb)

@@ -39,12 +39,6 @@ class DsocrSettings(JobSettings):
         " set: it needs one where there are keys.",
         validation_alias=AliasChoices("APP_REQUIRE_AUTH"),
     )
-    app_enable_ds_model: bool = Field(
-        True,
-        description="false: DeepSeek-OCR's wire refuses tasks, and where DeepSeek-OCR is the service's own engine the"
-        " service starts without it.",
-        validation_alias=AliasChoices("APP_ENABLE_DS_MODEL"),
-    )
     app_force_cpu: bool = Field(
         False, description="Hide GPUs from the engines.", validation_alias=AliasChoices("APP_FORCE_CPU")
     )
@@ -99,10 +93,6 @@ class DsocrSettings(JobSettings):
     def _readable(cls, given: SecretStr | str) -> SecretStr | str:
         listed(given)
         return given
-
-    def has_model(self, engine: str) -> bool:
-        """Say whether the service's own engine, if it is this one, is to be loaded."""
-        return self.app_enable_ds_model or engine != "deepseek"
 
     def keys(self) -> list[str]:
         """Return the valid API keys, whichever setting they come from."""

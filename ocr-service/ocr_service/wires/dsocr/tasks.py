@@ -8,11 +8,14 @@ from typing import Annotated, Any
 from urllib.parse import unquote, urlsplit
 
 from fastapi import APIRouter, Query, Request
+from pydantic import ValidationError
 
-from cleanplate.contract.problems import EngineUnusable, Finished, Malformed
+from cleanplate.contract.problems import EngineUnusable, Finished, Invalid, Malformed
 from cleanplate.runtime.access import seen_by
 from cleanplate.runtime.bodies import File, read_upload
 from cleanplate.runtime.jobs import State
+from cleanplate.runtime.web import as_problem
+from ocr_service.params import DocumentParams
 from ocr_service.parts import Parts
 from ocr_service.wires.dsocr import views
 from ocr_service.wires.dsocr.access import Caller
@@ -98,10 +101,29 @@ class TaskRoutes:
 
     async def _hand_in(self, file: File, asked: TaskOptions, owner: str) -> Body:
         kept = asked.model_dump(include={"extra_formats", "bbox", "pack_zip", "data_id"})
+        params, unread = self._in_language(asked)
         job, _ = await hand_in(
-            self._parts, file.data, file.name, owner, params=asked.params(), then=self._publisher.promised, asked=kept
+            self._parts,
+            file.data,
+            file.name,
+            owner,
+            params=params,
+            then=self._publisher.promised,
+            asked={**kept, "unread": unread},
         )
         return {"task_id": job.id, "status": views.WORDS[State.QUEUED]}
+
+    def _in_language(self, asked: TaskOptions) -> tuple[DocumentParams, str]:
+        """Return how the document is to be read, and why not in its language if that cannot be."""
+        params, code = asked.params(), asked.code()
+        if code is None:
+            return params, ""
+        try:
+            told = DocumentParams.model_validate({**params.model_dump(), "languages": [code]})
+            self._parts.readers.check(params.engine, [code])
+        except (Invalid, ValidationError) as error:
+            return params, f"language {asked.language!r} has no effect: {as_problem(error).detail}"
+        return told, ""
 
     def _check_model(self) -> None:
         if not self._parts.settings.app_enable_ds_model:

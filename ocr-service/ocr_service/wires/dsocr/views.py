@@ -73,4 +73,4 @@ def _message(job: Job) -> str:
 
 def _without(asked: dict[str, Any]) -> list[str]:
     formats = asked.get("extra_formats") or []
-    return [f"not made here: {', '.join(formats)}"] if formats else []
+    return [*([f"not made here: {', '.join(formats)}"] if formats else []), asked.get("unread", "")]

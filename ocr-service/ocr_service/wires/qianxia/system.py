@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import time
 
 from fastapi import WebSocket
 
 from cleanplate.runtime.jobs import iso
+from ocr_service.machine import disk_room
 from ocr_service.parts import Parts
 from ocr_service.wires.callers import Caller
 from ocr_service.wires.qianxia import views
 from ocr_service.wires.qianxia.shape import Body, data
 from ocr_service.wires.qianxia.socket import QianxiaSocket
 from ocr_service.wires.readings import page_seconds
+
+LEAST_DISK_GB = 1.0
 
 
 class System:
@@ -31,9 +36,11 @@ class System:
     async def health(self, caller: Caller) -> Body:
         """Say what is wrong, if anything is."""
         engine = self._parts.readers.state
-        issues = [] if engine == "ready" else [f"the engine is {engine}"]
-        health = {"engine": engine, "store": await self._parts.store_answers()}
-        status = "critical" if issues else "healthy"
+        machine, warnings = await asyncio.to_thread(self._machine)
+        critical = [] if engine == "ready" else [f"the engine is {engine}"]
+        health = {"engine": engine, "store": await self._parts.store_answers(), **machine}
+        status = "critical" if critical else "warning" if warnings else "healthy"
+        issues = [*critical, *warnings]
         return data(
             {"overall_status": status, "timestamp": iso(time.time()), "issues": issues, "system_health": health}
         )
@@ -52,6 +59,18 @@ class System:
             await QianxiaSocket(websocket, self._parts, caller).serve(client_id)
         finally:
             self._sockets -= 1
+
+    def _machine(self) -> tuple[Body, list[str]]:
+        """Return processor, memory and disk in figures, and what there is too little of. Blocking."""
+        memory, disk = self._parts.headroom.machine(), disk_room(self._parts.settings.data)
+        warnings = ["too little memory is free"] if self._parts.headroom.pressing(memory) else []
+        warnings += ["too little of the disk is free"] if disk.free_gb < LEAST_DISK_GB else []
+        found = {
+            "cpu": {"cores": os.cpu_count(), "load_1m": round(os.getloadavg()[0], 2)},
+            "memory": memory and {"free_gb": memory.free_gb, "total_gb": memory.total_gb},
+            "disk": {"free_gb": disk.free_gb, "total_gb": disk.total_gb},
+        }
+        return found, warnings
 
     async def _counts(self) -> dict[str, int]:
         board = self._parts.board

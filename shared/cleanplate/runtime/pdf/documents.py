@@ -17,6 +17,7 @@ import pypdfium2
 from numpy.typing import NDArray
 
 from cleanplate.contract.problems import Invalid, Malformed, TooLarge
+from cleanplate.runtime.pdf.layers import Doubtful, TextWord, text_lines
 from cleanplate.runtime.pdf.ranges import check_count, page_numbers
 
 DPI = 200
@@ -94,6 +95,18 @@ class OpenPdf:
             bitmap.close()
             page.close()
         return picture
+
+    def text(self, index: int) -> list[list[TextWord]] | None:
+        """Return the page's own text, its places in pixels of its picture; None where that cannot be trusted."""
+        with PDFIUM:
+            page = self._document[index]
+            try:
+                size = math.ceil(page.get_height() * self._scale), math.ceil(page.get_width() * self._scale)
+                return text_lines(page, size)
+            except (Doubtful, pypdfium2.PdfiumError):
+                return None
+            finally:
+                page.close()
 
     def close(self) -> None:
         """Let go of the document."""

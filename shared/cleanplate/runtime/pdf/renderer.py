@@ -1,12 +1,13 @@
 """PDF pages rendered in a process of its own, for a few bytes may take a renderer hours, or all memory.
 
 `python -m cleanplate.runtime.pdf.renderer DPI SECONDS MEMORY` is that process; a page that takes more ends it. It is
-told the size of the PDF and 0, the PDF, then of each page the index and 0; it tells (height, width) and the pixels, or
-(0, size) and what is wrong.
+told the size of the PDF and 0, the PDF, then of each page the index and what of it is wanted; it tells (height, width)
+and the pixels, or (1, size) and its text as JSON, or (0, size) and what is wrong.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import struct
@@ -14,17 +15,21 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
+from dataclasses import astuple
 from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanplate.contract.geometry import Box
 from cleanplate.contract.problems import Malformed, Problem
 from cleanplate.runtime.pdf.documents import OpenPdf
+from cleanplate.runtime.pdf.layers import TextWord
 
 MEMORY = 2 * 2**30  # bytes of address space for libraries and the PDF; a page's own pixels come on top
 PIXEL_BYTES = 8  # a page is there twice while it is copied, at first with four bytes a pixel
 _HEAD = struct.Struct("<II")
+_PICTURE, _TEXT = 0, 1
 
 
 class PdfRenderer:
@@ -38,9 +43,18 @@ class PdfRenderer:
         self._closed = False
 
     def picture(self, index: int) -> NDArray[np.uint8]:
+        (height, width), data = self._told(index, _PICTURE)
+        return np.frombuffer(data, np.uint8).reshape(height, width, 3)
+
+    def text(self, index: int) -> list[list[TextWord]] | None:
+        """Return what `OpenPdf.text` does; raises what `picture` does."""
+        found = json.loads(self._told(index, _TEXT)[1])
+        return found and [[(word, Box(*place)) for word, *place in line] for line in found]
+
+    def _told(self, index: int, wanted: int) -> tuple[tuple[int, int], bytes]:
         with self._lock:
             try:
-                return self._asked(index)
+                return self._asked(index, wanted)
             except (EOFError, OSError):
                 self._end()
                 detail = f"page {index + 1} of the PDF takes more time or memory than a page may"
@@ -53,16 +67,16 @@ class PdfRenderer:
         with self._lock:
             self._end()
 
-    def _asked(self, index: int) -> NDArray[np.uint8]:
+    def _asked(self, index: int, wanted: int) -> tuple[tuple[int, int], bytes]:
         if self._closed:
             raise EOFError
         asked, told = self._pipes()
-        asked.write(_HEAD.pack(index, 0))
+        asked.write(_HEAD.pack(index, wanted))
         asked.flush()
         height, width = _HEAD.unpack(_exactly(told, _HEAD.size))
         if not height:
             raise Malformed(_exactly(told, width).decode(), field="file")
-        return np.frombuffer(_exactly(told, height * width * 3), np.uint8).reshape(height, width, 3)
+        return (height, width), _exactly(told, width if wanted == _TEXT else height * width * 3)
 
     def _pipes(self) -> tuple[IO[bytes], IO[bytes]]:
         new = self._process is None
@@ -102,8 +116,7 @@ def _serve(source: IO[bytes], sink: IO[bytes], dpi: int, page_s: float) -> None:
     while head := source.read(_HEAD.size):
         signal.setitimer(signal.ITIMER_REAL, page_s)  # not handled, its signal ends the process
         try:
-            picture = document.picture(_HEAD.unpack(head)[0])
-            answer = _HEAD.pack(*picture.shape[:2]), picture.data.cast("B")
+            answer = _found(document, *_HEAD.unpack(head))
         except Problem as problem:
             said = problem.detail.encode()
             answer = _HEAD.pack(0, len(said)), memoryview(said)
@@ -111,6 +124,15 @@ def _serve(source: IO[bytes], sink: IO[bytes], dpi: int, page_s: float) -> None:
         for piece in answer:
             sink.write(piece)
         sink.flush()
+
+
+def _found(document: OpenPdf, index: int, wanted: int) -> tuple[bytes, memoryview]:
+    if wanted == _TEXT:
+        found = document.text(index)
+        data = json.dumps(found and [[(word, *astuple(box)) for word, box in line] for line in found]).encode()
+        return _HEAD.pack(1, len(data)), memoryview(data)
+    picture = document.picture(index)
+    return _HEAD.pack(*picture.shape[:2]), picture.data.cast("B")
 
 
 def limit_memory(limit: int) -> None:
