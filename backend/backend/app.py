@@ -8,6 +8,7 @@ import cleanplate
 from backend.batches import Batches
 from backend.deliveries import Deliveries
 from backend.hints import Hints
+from backend.pace import Pace
 from backend.presets import read_presets
 from backend.reruns import Reruns
 from backend.routes.batches import BatchRoutes
@@ -52,7 +53,7 @@ def make_app(settings: BackendSettings, *, worker: bool = False) -> FastAPI:
         keys=settings.access(sessions),
         metrics=metrics,
         limit_bytes=settings.body_limit(),
-        checks={"store": store_answers},
+        checks={"store": store_answers, **service.worker_checks(settings, worker=worker)},
         running=lambda: working(settings, boards, links, outbound, hints, worker=worker),
         recorder=service.open_recorder("backend", settings),
     )
@@ -70,7 +71,7 @@ def routers(
     board: Board, outbound: Outbound, links: Links, settings: BackendSettings, batches: Batches
 ) -> list[APIRouter]:
     """Return the routes of the product. Blocking: reads the presets and the console."""
-    presets, views = read_presets(settings.presets), Views(board, links)
+    presets, views = read_presets(settings.presets), Views(board, links, Pace(board, settings.slots))
     submissions = Submissions(board, batches, outbound, settings, presets)
     reruns = Reruns(board, presets, settings.paper_limits())
     edits = EditRoutes(board, reruns, submissions, views, settings.body_timeout_s)

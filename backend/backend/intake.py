@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from pydantic import ValidationError
+
 from backend.artifacts import INPUT
 from backend.options import Options
 from backend.papers import Paper, PaperLimits, read_paper
@@ -16,9 +18,11 @@ from cleanplate.runtime import idempotency
 from cleanplate.runtime.bodies import File, Upload
 from cleanplate.runtime.images import from_base64, probe
 from cleanplate.runtime.jobs import NewJob
+from cleanplate.runtime.web import invalid
 
 KIND = "erase"
-_FILE_FIELDS = "file", "files", "image"
+URL_FIELD = "url"
+_FILE_FIELDS = "file", "files", "image", URL_FIELD
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ def read_intakes(upload: Upload, limits: PaperLimits, presets: Presets, most: in
     if unknown:
         raise Invalid("is not known here; options go into `options`", field=min(unknown))
     options = _options(upload.fields.get("options"), presets)
-    files, given = _files(upload), upload.fields.get("image")
+    (name, files), given = _files(upload), upload.fields.get("image")
     if not files:
         if not isinstance(given, str):
             raise Invalid("send a file as the multipart field `file`, or in base64 as `image`", field="file")
@@ -73,7 +77,7 @@ def read_intakes(upload: Upload, limits: PaperLimits, presets: Presets, most: in
     if len(files) > most:
         raise TooLarge(f"{len(files)} files; at most {most} make a batch", field="files", limit=most)
     if len(files) == 1:
-        return [_read(files[0], options, limits, None)]
+        return [_read(files[0], options, limits, name)]
     return [_read(file, options, limits, f"files[{index}]") for index, file in enumerate(files)]
 
 
@@ -101,10 +105,11 @@ def _read(file: File, options: Options, limits: PaperLimits, field: str | None) 
     return Intake(file.data, options, file.name[:200], paper=paper)
 
 
-def _files(upload: Upload) -> list[File]:
+def _files(upload: Upload) -> tuple[str, list[File]]:
+    """Return the field that has files, and these."""
     if len(upload.files.get("file", ())) > 1 or len(upload.files.get("image", ())) > 1:
         raise Invalid("send several files as `files`, for a batch", field="file", limit=1)
-    return next((upload.files[name] for name in _FILE_FIELDS if upload.files.get(name)), [])
+    return next(((name, upload.files[name]) for name in _FILE_FIELDS if upload.files.get(name)), ("file", []))
 
 
 def _options(given: Any, presets: Presets) -> Options:
@@ -113,4 +118,12 @@ def _options(given: Any, presets: Presets) -> Options:
     except (ValueError, RecursionError):
         raise Malformed("this is no JSON", field="options") from None
     options = {} if options is None else options
-    return Options.model_validate(applied(presets, options) if isinstance(options, dict) else options)
+    return options_of(applied(presets, options) if isinstance(options, dict) else options)
+
+
+def options_of(given: Any) -> Options:
+    """Return the options that were given. Raises Invalid."""
+    try:
+        return Options.model_validate(given)
+    except ValidationError as error:
+        raise invalid(error, "options") from None

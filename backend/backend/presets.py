@@ -34,7 +34,8 @@ def read_presets(path: Path | None) -> Presets:
         try:
             Options.model_validate(options)
         except ValidationError as error:
-            raise ValueError(f"[{name}] {invalid(error).detail}") from None
+            found = invalid(error)
+            raise ValueError(f"[{name}] {found.field}: {found.detail}") from None
     return presets
 
 

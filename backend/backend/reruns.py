@@ -11,8 +11,8 @@ from backend.artifacts import INPUT, REGIONS
 from backend.artifacts import edited as edited_name
 from backend.choices import Choices
 from backend.edits import Edit, edited
-from backend.intake import Intake, checked
-from backend.options import CHOOSING, Options
+from backend.intake import Intake, checked, options_of
+from backend.options import CHOOSING
 from backend.papers import PaperLimits
 from backend.parts import Part
 from backend.presets import Presets, applied
@@ -57,7 +57,7 @@ class Reruns:
         wishes = applied(self._presets, given)
         if choosing := CHOOSING & wishes.keys():
             raise Invalid("a rerun erases the regions that are enabled", field=f"options.{min(choosing)}")
-        options = Options.model_validate({**job.params["options"], "dry_run": False, **wishes})
+        options = options_of({**job.params["options"], "dry_run": False, **wishes})
         data = await self._board.call(self._board.files.get, job.id, f"{job.digest[:16]}.{INPUT}")
         limits = replace(self._limits, dpi=(job.params.get("paper") or {}).get("dpi", self._limits.dpi))
         paper = await asyncio.to_thread(checked, data, options, limits)

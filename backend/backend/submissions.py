@@ -11,7 +11,7 @@ from yarl import URL
 
 from backend import expiry, patterns
 from backend.batches import Batches, batch_id
-from backend.intake import Intake, read_intakes
+from backend.intake import URL_FIELD, Intake, read_intakes
 from backend.parts import reached
 from backend.presets import Presets
 from backend.quotas import Quota
@@ -100,7 +100,7 @@ class Submissions:
             raise Invalid("send either one URL or one picture", field="url")
         limits = self._settings.max_file_size, self._settings.fetch_timeout_s
         data = await self._outbound.fetch(url, limit_bytes=limits[0], timeout_s=limits[1])
-        return replace(upload, fields=fields, files={"file": [File(URL(url).name or "image", data)]})
+        return replace(upload, fields=fields, files={URL_FIELD: [File(URL(url).name or "image", data)]})
 
 
 def _promises(new: NewJob, intake: Intake) -> list[NewJob]:

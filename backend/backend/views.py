@@ -7,6 +7,7 @@ from typing import Any
 
 from starlette.requests import HTTPConnection
 
+from backend.pace import Pace
 from backend.parts import numbers
 from backend.sheets import page_view
 from cleanplate.runtime.board import Board
@@ -20,9 +21,10 @@ Link = Callable[[str], str]
 class Views:
     """Shows jobs of a board, with links as their caller sees this service."""
 
-    def __init__(self, board: Board, links: Links):
+    def __init__(self, board: Board, links: Links, pace: Pace):
         self._board = board
         self._links = links
+        self._pace = pace
 
     async def of(self, connection: HTTPConnection, job: Job, *, page_states: bool = False) -> dict[str, Any]:
         """Return the whole view of a job, for a document with the states of its pages only where that is asked."""
@@ -32,6 +34,9 @@ class Views:
         view = job_view(
             job, lambda path: links.http(connection, path), lambda path: links.websocket(connection, path), position
         )
+        if waits:
+            estimated_s = await self._pace.estimate_s(job, position)
+            view["estimated_time"] = None if estimated_s is None else round(estimated_s, 2)
         if page_states and job.params.get("paper"):
             view["page_states"] = [page_view(job.checkpoint, number) for number in numbers(job)]
         return view
@@ -41,6 +46,7 @@ def job_view(job: Job, link: Link, websocket_link: Link, position: int = 0) -> d
     """Return the whole view of a job."""
     path = f"/api/v1/jobs/{job.id}"
     seen = job.checkpoint.get("detected", {})
+    eta_s = None if job.final else job.detail.get("eta_s")
     return {
         "job_id": job.id,
         "name": job.params.get("name"),
@@ -51,8 +57,9 @@ def job_view(job: Job, link: Link, websocket_link: Link, position: int = 0) -> d
         "pages": len(numbers(job)) or 1,
         "stage_progress": job.detail.get("stage_progress", 0.0),
         "message": job.detail.get("message", ""),
-        "eta_s": None if job.final else job.detail.get("eta_s"),
+        "eta_s": eta_s,
         "position": position,
+        "estimated_time": eta_s,
         "width": seen.get("width"),
         "height": seen.get("height"),
         "regions_found": seen.get("regions"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import zipfile
 from io import BytesIO
 from pathlib import Path
@@ -10,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.bench import ALL, choose, erased, hand_over, standing
 from tests.browser.conftest import Backend, Open
-from tests.fakes.services import Inpaint, Ocr
+from tests.fakes.services import TASK_EVENTS, Inpaint, Ocr
 
 _WATCH = """() => {
   window.seen = [];
@@ -65,12 +66,21 @@ def test_languages_go_with_a_picture_and_what_is_none_is_marked(page: Page, back
     assert backend.get(f"/api/v1/jobs/{page.url.rpartition('/')[2]}").json()["options"]["languages"] == ["en", "ja"]
 
 
-def test_progress_goes_up_to_the_end(page: Page) -> None:
+def test_progress_goes_up_to_the_end(page: Page, services: tuple[Ocr, Inpaint]) -> None:
     page.evaluate(_WATCH)
-    erased(page)
+    services[1].turns = turns = threading.Semaphore(0)
+    try:
+        choose(page, "one.png")
+        for step in range(1, TASK_EVENTS):
+            turns.release()
+            expect(page.locator("job-progress")).to_contain_text(f"step {step}")
+    finally:
+        services[1].turns = None
+        turns.release(TASK_EVENTS)
+    expect(standing(page, "one.png")).to_have_text("Done")
     seen = page.evaluate("() => window.seen")
     assert seen == sorted(seen)
-    assert len(seen) > 2
+    assert len(seen) > TASK_EVENTS
     expect(page.locator("job-progress")).to_be_hidden()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from io import BytesIO
@@ -81,6 +82,7 @@ class Inpaint(InpaintClient):
         self.orders: dict[str, tuple[bytes, list[DetectedRegion], dict[str, Any]]] = {}
         self.cancelled: list[str] = []
         self.stuck: str | None = None  # the end of the task's id that never ends
+        self.turns: threading.Semaphore | None = None  # each message about a task takes one
         self.begun = asyncio.Event()
         self.ended = asyncio.Event()
 
@@ -99,13 +101,19 @@ class Inpaint(InpaintClient):
     async def follow(self, task_id: str, after: int) -> AsyncIterator[dict[str, Any]]:
         """Tell what the relay would, from the cursor on."""
         for seq in range(after + 1, TASK_EVENTS):
+            await self._turn()
             told = {"message": f"step {seq}", "current_region": 0, "total_regions": 1}
             yield {"type": "progress_update", "seq": seq, "overall_progress": 100 * seq / TASK_EVENTS, **told}
         if self.stuck is not None and task_id.endswith(self.stuck):
             self.begun.set()
             await asyncio.Event().wait()
+        await self._turn()
         regions = [{"id": region.id, "strategy": task_id[-2:]} for region in self.orders[task_id][1]]
         yield {"type": "task_completed", "seq": TASK_EVENTS, "result": {"regions": regions}}
+
+    async def _turn(self) -> None:
+        if self.turns is not None:
+            await asyncio.to_thread(self.turns.acquire)
 
     async def result(self, task_id: str) -> bytes:
         image, regions, params = self.orders[task_id]

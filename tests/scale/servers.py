@@ -105,11 +105,12 @@ class Postgres(Server):
             return False
         return True
 
-    def database(self) -> str:
+    def database(self, encoding: str = "UTF8") -> str:
         """Return the store's URL of a new, empty database."""
         name = f"test_{new_id()}"
         with self._connect() as connection:
-            connection.execute(f"CREATE DATABASE {name}")
+            how = f"ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0"
+            connection.execute(f"CREATE DATABASE {name} {how}")
         return f"postgresql+psycopg://cleanplate@127.0.0.1:{self.port}/{name}"
 
     def _connect(self) -> psycopg.Connection[Any]:

@@ -51,6 +51,13 @@ def test_a_server_that_is_away_is_a_busy_store_and_back_at_once(postgres: Postgr
     assert store.get("a").seq == 1
 
 
+def test_a_database_that_knows_of_no_encoding_keeps_text_all_the_same(postgres: Postgres) -> None:
+    store = SqlStore(postgres.database("SQL_ASCII"))
+    store.submit(NewJob("a", "test", {"name": "Übung 出口"}, "digest", owner="Zoë"), 10)
+    assert (store.get("a").params, store.get("a").owner) == ({"name": "Übung 出口"}, "Zoë")
+    store.close()
+
+
 def test_a_writer_that_waits_too_long_for_the_others_is_told_so(
     postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,8 @@
 """Getting a file of weights: from a folder or over HTTP, resumed where it broke off, there as a whole or not at all.
 
-What has come so far is `<file>.part` beside the target; it survives an interruption, but not a wrong checksum.
+What has come so far is `<file>.part` beside the target, and of which version, by its server's ETag, `<file>.part.etag`.
+They survive an interruption, but not a wrong checksum; without a checksum, nothing is added to what may be of another
+version.
 """
 
 from __future__ import annotations
@@ -84,6 +86,7 @@ def fetch(
             _download(f"{source.rstrip('/')}/{file.name}" if source else file.url, file, out, on_bytes, pause_s)
         out.flush()
         os.fsync(out.fileno())
+        _tag_file(out).unlink(missing_ok=True)
         if difference := file.difference(part):
             part.unlink()
             raise FetchFailed(f"{file.name} {difference}; what was fetched is thrown away")
@@ -123,8 +126,13 @@ def _download_on(
     opener: urllib.request.OpenerDirector, url: str, file: ModelFile, out: BinaryIO, on_bytes: OnBytes
 ) -> None:
     """Go on from what is there. Raises _Cut when less comes than was announced."""
+    tag = _tag(out)
+    if not (tag or file.md5 or file.sha256):
+        out.truncate(0)
     have = _length(out)
-    headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **({"Range": f"bytes={have}-"} if have else {})}
+    headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
+    if have:
+        headers |= {"Range": f"bytes={have}-", **({"If-Range": tag} if tag else {})}
     try:
         response = opener.open(urllib.request.Request(url, headers=headers), timeout=TIMEOUT_S)
     except urllib.error.HTTPError as error:
@@ -137,6 +145,7 @@ def _download_on(
     with response:
         if response.status != 206 or not str(response.headers.get("Content-Range", "")).startswith(f"bytes {have}-"):
             out.truncate(0)
+            _tag_file(out).write_text(response.headers.get("ETag", ""))
         total = _total(response.headers, _length(out)) or file.size_bytes
         _room(out, total)
         while chunk := response.read(CHUNK_BYTES):
@@ -160,6 +169,18 @@ class _HttpOnly(urllib.request.HTTPRedirectHandler):
 def _length(out: BinaryIO) -> int:
     out.flush()
     return os.fstat(out.fileno()).st_size
+
+
+def _tag_file(out: BinaryIO) -> Path:
+    return Path(f"{out.name}.etag")
+
+
+def _tag(out: BinaryIO) -> str:
+    """Return the ETag of what is there; empty where there is none that says it is the same to the byte."""
+    with suppress(OSError, ValueError):
+        tag = _tag_file(out).read_text()
+        return tag if tag.startswith('"') else ""
+    return ""
 
 
 def _total(headers: Any, have: int) -> int | None:

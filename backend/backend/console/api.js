@@ -6,7 +6,8 @@ export const signs = new EventTarget(); // "needed": a call was refused because 
 
 export class Refused extends Error {
   constructor(status, problem, retryAfterS = 0) {
-    super(problem.detail || problem.title || `The server answered ${status}.`);
+    const said = problem.detail || problem.title || `The server answered ${status}.`;
+    super(problem.errors ? `${problem.field}: ${said}` : said); // what a check of fields says does not name them
     this.status = status;
     this.code = problem.code;
     this.retryAfterS = retryAfterS;

@@ -21,6 +21,7 @@ class View(TypedDict, total=False):
     message: str
     eta_s: float | None
     position: int
+    estimated_time: float | None
     page: int | None
     pages: int
     width: int | None

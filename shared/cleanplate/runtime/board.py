@@ -180,7 +180,7 @@ class Board:
                     for event in found:
                         yield event
                         after = event.seq
-                    if not (found or over):
+                    if not over and len(found) < PAGE:  # as in `follow_all`
                         await self.wait(wakeup)
         finally:
             if not self.wakeups.is_heard(job_id):

@@ -53,11 +53,13 @@ def sse(
 ) -> StreamingResponse:
     """Return the events as a text/event-stream; `id` is the cursor, so a browser resumes by itself.
 
-    A client that takes longer than `slow_s` for one event is told so in an event `dropped`, which is the last. The
-    stream ends, too, when the service begins to stop.
+    A client that takes longer than `slow_s` for one event is told so in an event `dropped`, which is the last, and has
+    the place of the one before: whoever takes that for a cursor goes on rightly. The stream ends, too, when the service
+    begins to stop.
     """
 
     async def lines() -> AsyncIterator[str]:
+        last: Event | None = None
         try:
             async with aclosing(with_pauses(events, keep_alive_s, request.app.state.stopping)) as pieces:
                 async for event in pieces:
@@ -65,9 +67,11 @@ def sse(
                     if event is None:
                         yield ": still here\n\n"
                     else:
+                        last = event
                         yield f"id: {id_of(event)}\nevent: {event.type}\ndata: {event.model_dump_json()}\n\n"
-                    if time.monotonic() - sent_at > slow_s:
-                        yield f"event: dropped\ndata: {json.dumps({'reason': TOO_SLOW})}\n\n"
+                    if last is not None and time.monotonic() - sent_at > slow_s:
+                        told = last.model_copy(update={"type": "dropped", "data": {"reason": TOO_SLOW}})
+                        yield f"event: dropped\ndata: {told.model_dump_json()}\n\n"
                         return
         except Problem as problem:  # such as a job that was deleted: whoever connects again is told
             log.info("an event stream ended: %s", problem)

@@ -8,7 +8,7 @@ import logging
 import re
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from types import MappingProxyType
 from typing import Any
@@ -107,14 +107,19 @@ def as_problem(error: Exception) -> Problem:
     return problems.Internal()
 
 
-def invalid(error: RequestValidationError | ValidationError) -> Invalid:
-    """Return an `Invalid` that names each field and what is wrong with it, without repeating the values."""
-    found = [
-        {"field": ".".join(str(part) for part in item["loc"] if part != "body"), "message": _plain(item["msg"])}
-        for item in error.errors()[:20]
-    ]
-    first = found[0]
-    return Invalid(f"{first['field']}: {first['message']}", field=first["field"] or "body", errors=found)
+def invalid(error: RequestValidationError | ValidationError, within: str = "") -> Invalid:
+    """Return an `Invalid` that names each field and what is wrong with it, without repeating the values.
+
+    Args:
+        error: what was found.
+        within: the field of the request that was looked at; the whole body if not given.
+    """
+    found = [{"field": _field(within, item["loc"]), "message": _plain(item["msg"])} for item in error.errors()[:20]]
+    return Invalid(found[0]["message"], field=found[0]["field"], errors=found)
+
+
+def _field(within: str, place: Sequence[int | str]) -> str:
+    return ".".join([*filter(None, [within]), *(str(part) for part in place if part != "body")]) or "body"
 
 
 def _plain(message: str) -> str:

@@ -37,6 +37,7 @@ class Mirror:
         self.refuses: list[int] = []
         self.leads_to = ""
         self.data = DATA
+        self.tag = ""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
@@ -63,11 +64,14 @@ class Mirror:
             raise web.HTTPFound(self.leads_to)
         if self.refuses:
             return web.Response(status=self.refuses.pop(0))
-        start = int(told.removeprefix("bytes=").rstrip("-")) if told and self.heeds_range else 0
+        heeded = self.heeds_range and request.headers.get("If-Range", self.tag) == self.tag
+        start = int(told.removeprefix("bytes=").rstrip("-")) if told and heeded else 0
         if start >= len(self.data):
             return web.Response(status=416, headers={"Content-Range": f"bytes */{len(self.data)}"})
         response = web.StreamResponse(status=206 if start else 200)
         response.content_length = len(self.data) - start
+        if self.tag:
+            response.headers["ETag"] = self.tag
         if start:
             response.headers["Content-Range"] = f"bytes {start}-{len(self.data) - 1}/{len(self.data)}"
         await response.prepare(request)
@@ -127,6 +131,40 @@ def test_a_cut_connection_is_taken_up_where_it_broke_off(mirror: Mirror, tmp_pat
     get(file, mirror.url)
     assert Path(file.path).read_bytes() == DATA
     assert mirror.ranges == [None, "bytes=300000-", "bytes=700000-"]
+
+
+def interrupted(mirror: Mirror, file: ModelFile) -> None:
+    mirror.cut_after = [300_000, *[0] * downloads.TRIES]
+    with pytest.raises(downloads.FetchFailed, match="300000 bytes are kept"):
+        get(file, mirror.url)
+    mirror.cut_after = []
+
+
+def test_without_a_checksum_no_two_versions_are_mixed(mirror: Mirror, tmp_path: Path) -> None:
+    file = model_file(tmp_path, md5="", sha256=None, size_bytes=None)
+    mirror.tag = '"one"'
+    interrupted(mirror, file)
+    mirror.tag, mirror.data = '"two"', DATA[::-1]
+    get(file, mirror.url)
+    assert Path(file.path).read_bytes() == DATA[::-1]
+    assert [path.name for path in (tmp_path / "models").iterdir()] == ["big.pt"]
+
+
+def test_without_a_checksum_nothing_is_added_to_what_nobody_knows(mirror: Mirror, tmp_path: Path) -> None:
+    file = model_file(tmp_path, md5="", sha256=None, size_bytes=None)
+    (tmp_path / "models").mkdir()
+    Path(file.path + ".part").write_bytes(b"of another")
+    get(file, mirror.url)
+    assert Path(file.path).read_bytes() == DATA
+
+
+def test_without_a_checksum_a_fetch_goes_on_with_the_same_version(mirror: Mirror, tmp_path: Path) -> None:
+    file = model_file(tmp_path, md5="", sha256=None, size_bytes=None)
+    mirror.tag = '"one"'
+    interrupted(mirror, file)
+    get(file, mirror.url)
+    assert Path(file.path).read_bytes() == DATA
+    assert mirror.ranges[-1] == "bytes=300000-"
 
 
 def test_a_later_fetch_goes_on_with_what_an_earlier_one_left(mirror: Mirror, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from PIL import Image
 
+from backend import pace
 from cleanplate.contract.problems import Invalid
 from cleanplate.runtime.board import Board
 from cleanplate.runtime.jobs import Change, State
@@ -57,18 +58,35 @@ async def test_a_pattern_leaves_the_rest_of_the_text(opened: Open, board: Board)
     ("options", "field"),
     [
         ({"match": "("}, "options.match"),
-        ({"keep": "x" * 501}, "keep"),
-        ({"include": [{"x": 1}]}, "include.0"),
+        ({"keep": "x" * 501}, "options.keep"),
+        ({"include": [{"x": 1}]}, "options.include.0"),
         ({"preset": "nothing"}, "options.preset"),
         ({"ttl": 1e9}, "options.ttl"),
-        ({"languages": ["en", "no tag"]}, "languages.1"),
-        ({"languages": []}, "languages"),
-        ({"minimal_score": 1}, "minimal_score"),
+        ({"languages": ["en", "no tag"]}, "options.languages.1"),
+        ({"languages": []}, "options.languages"),
+        ({"minimal_score": 1}, "options.minimal_score"),
     ],
 )
 async def test_a_wish_that_cannot_be_met_is_refused_at_once(opened: Open, options: dict[str, Any], field: str) -> None:
     async with opened() as client:
         assert problem(await submitted(client, options=options)) == (422, "invalid", field)
+
+
+async def test_who_waits_is_told_how_long_by_the_jobs_that_were_done(
+    opened: Open, board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "KEPT_S", 0)
+    async with opened(slots=2) as client:
+        first = await submitted(client)
+        assert first.json()["estimated_time"] is None
+        async with working(board, Ocr(), Inpaint()):
+            assert (await done(client, first))["estimated_time"] is None
+        job = await board.get(first.json()["job_id"])
+        assert job.finished_at is not None
+        assert job.started_at is not None
+        took_s = job.finished_at - job.started_at
+        waits = [(await submitted(client)).json()["estimated_time"] for _ in range(3)]
+    assert waits == pytest.approx([took_s, 1.5 * took_s, 2 * took_s], abs=0.01)
 
 
 async def test_the_languages_are_told_to_the_engine_at_each_look(opened: Open, board: Board) -> None:
@@ -175,8 +193,8 @@ async def test_a_picture_is_fetched_by_its_url_through_redirects(opened: Open, b
     ("place", "told"),
     [
         ("/inside", (422, "address_refused", "url")),
-        ("/page", (400, "malformed", "image")),
-        ("/paper", (400, "malformed", "file")),
+        ("/page", (400, "malformed", "url")),
+        ("/paper", (400, "malformed", "url")),
         ("/long", (413, "too_large", "url")),
         ("/nothing", (502, "upstream_failed", "url")),
     ],

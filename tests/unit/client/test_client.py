@@ -156,6 +156,13 @@ def test_a_job_that_is_retried_while_it_is_followed_is_followed_to_its_last_end(
     assert [each.type for each in client.job("j1").events()] == ["failed", "retried", "succeeded"]
 
 
+def test_who_reads_too_slowly_is_dropped_and_goes_on(backend: Backend, client: Any) -> None:
+    backend.answers = [job(), stream(event(2, "started"), event(2, "dropped", reason="slow")), job("running", seq=3)]
+    backend.answers += [stream(event(3, "succeeded")), succeeded()]
+    assert [each.type for each in client.job("j1").events()] == ["started", "succeeded"]
+    assert backend.requests[3].headers["last-event-id"] == "2"
+
+
 def test_the_log_of_a_job_that_has_ended_ends_at_once(backend: Backend, client: Any) -> None:
     backend.answers = [succeeded(), stream(), succeeded()]
     assert list(client.job("j1").events(after=3)) == []

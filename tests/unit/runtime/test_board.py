@@ -61,6 +61,20 @@ async def test_a_follower_is_woken_long_before_its_poll(tmp_path: Path) -> None:
     board.close()
 
 
+async def test_no_event_waits_for_the_poll_whenever_a_follower_comes(tmp_path: Path) -> None:
+    board = Jobs("test", SqlStore(f"sqlite:///{tmp_path}/jobs.db"), JobFiles(str(tmp_path)), poll_s=600)
+    await board.add()
+    followers = []
+    for number in range(100):
+        followers.append(asyncio.create_task(everything(board)))
+        await board.record("a", Change("note", {"number": number}))
+    await board.cancel("a")
+    async with asyncio.timeout(60):
+        logs = await asyncio.gather(*followers)
+    assert [[event.seq for event in log] for log in logs] == [list(range(1, 103))] * 100
+    board.close()
+
+
 async def test_what_another_process_did_is_seen_by_the_poll(board: Jobs) -> None:
     await board.add()
     follower = asyncio.create_task(everything(board))

@@ -47,6 +47,23 @@ def test_a_database_that_stays_locked_is_a_busy_store(tmp_path: Path, monkeypatc
     store.close()
 
 
+def test_a_sweep_looks_through_indexes_and_not_through_all_jobs(tmp_path: Path) -> None:
+    store, asked = SqlStore(f"sqlite:///{tmp_path}/jobs.db"), list[tuple[str, Any]]()
+
+    def hear(_: object, __: object, statement: str, parameters: Any, *___: object) -> None:
+        asked.append((statement, parameters))
+
+    sa.event.listen(store._engine, "before_cursor_execute", hear)
+    looks: list[object] = [store.unmeasured(10), store.surplus(10, 1.0, 10), store.expired(1.0, 10)]
+    store.close()
+    with closing(sqlite3.connect(tmp_path / "jobs.db")) as connection:
+        plans = [connection.execute(f"EXPLAIN QUERY PLAN {statement}", given).fetchall() for statement, given in asked]
+    assert len(plans) == len(looks)
+    used = [step[3] for plan in plans for step in plan if " jobs" in step[3]]
+    assert [step.partition("(")[0].split()[-1] for step in used] == ["jobs_to_measure", *["jobs_to_forget"] * 3]
+    assert [step for step in used[1:] if "COVERING" not in step] == []
+
+
 def test_a_service_whose_store_a_newer_program_left_ends_with_what_is_wrong(tmp_path: Path) -> None:
     SqlStore(f"sqlite:///{tmp_path}/jobs.db").close()
     with closing(sqlite3.connect(tmp_path / "jobs.db")) as connection, connection:

@@ -80,7 +80,9 @@ async def test_a_stream_that_is_read_too_slowly_ends_with_the_reason_and_can_be_
     await board.cancel("a")
     told = [str(piece) async for piece in sse(request(), board.follow("a"), slow_s=-1).body_iterator]
     assert [piece.split("\n")[0] for piece in told] == ["id: 1", "event: dropped"]
-    assert "too slowly" in told[1]
+    end = json.loads(told[1].split("\n")[1].removeprefix("data: "))
+    assert (end["job_id"], end["seq"], end["type"]) == ("a", 1, "dropped")  # who takes it for an event goes on rightly
+    assert "too slowly" in end["data"]["reason"]
     assert len([piece async for piece in lines(board.follow("a", 1))]) == 1
 
 

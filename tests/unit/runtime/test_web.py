@@ -185,6 +185,7 @@ async def test_a_bad_field_is_named_and_its_value_not_repeated() -> None:
         answer = await http.post("/ball", json={"size": "hunter2"})
         told = answer.json()
         assert (answer.status_code, told["code"], told["field"]) == (422, "invalid", "size")
+        assert not told["detail"].startswith("size")  # whoever shows both would say it twice
         assert "hunter2" not in answer.text
         assert (await http.get("/things/a?size=x")).json()["field"] == "query.size"
 

@@ -78,7 +78,7 @@ def bomb() -> bytes:
         (drawn(), {"pages": "2"}, (422, "invalid", "options.pages")),
         (DOCUMENT, {"output_format": "webp"}, (422, "invalid", "options.output_format")),
         (papers.tiff([], []), {"output_format": "jpeg"}, (422, "invalid", "options.output_format")),
-        (DOCUMENT, {"languages": ["no tag"]}, (422, "invalid", "languages.0")),
+        (DOCUMENT, {"languages": ["no tag"]}, (422, "invalid", "options.languages.0")),
     ],
 )
 async def test_what_cannot_be_erased_is_refused_at_once(

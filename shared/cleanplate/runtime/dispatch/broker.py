@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from celery import Celery
 from kombu.entity import Queue
+from kombu.exceptions import OperationalError
 
 TASK = "cleanplate.run"
 LEVELS = 10
@@ -31,6 +32,7 @@ class Broker:
         urgency = {"x-max-priority": LEVELS - 1}  # for RabbitMQ
         queue = Queue(f"cleanplate.{kind}", queue_arguments=urgency)  # type: ignore[no-untyped-call]
         self.app = Celery("cleanplate", broker=url, set_as_current=False, autofinalize=True)
+        self._queue = queue.name
         self._lowest_first = not url.startswith("redis")
         # A message whose acknowledgement Redis did not hear counts as taken for ever: with a limit of one, a worker
         # would take no other. It has one at a time anyway; RabbitMQ would send it all there are.
@@ -47,3 +49,20 @@ class Broker:
         """
         level = min(max(priority, 0), LEVELS - 1)
         self.app.send_task(TASK, (job_id,), priority=level if self._lowest_first else LEVELS - 1 - level)
+
+    def check(self) -> None:
+        """Raise what `send` does if the broker does not answer, or lets nobody in."""
+        with self.app.connection_for_write() as connection:
+            connection.ensure_connection(max_retries=1)
+
+    def waiting(self) -> int:
+        """Return how many messages no worker has taken yet. Raises what `send` does."""
+        with self.app.connection_for_write() as connection:
+            connection.ensure_connection(max_retries=1)
+            try:
+                found = connection.default_channel.queue_declare(self._queue, passive=True)
+            except connection.channel_errors:  # where nobody has sent anything there is no queue
+                return 0
+            except connection.connection_errors as error:
+                raise OperationalError(str(error)) from error
+            return int(found.message_count)

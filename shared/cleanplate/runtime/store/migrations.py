@@ -38,7 +38,20 @@ def _indexes_for_lists_and_logs(connection: sa.Connection) -> None:
         connection.execute(sa.text(statement))
 
 
-STEPS: Sequence[Callable[[sa.Connection], None]] = (_columns_for_sizes_and_traces, _indexes_for_lists_and_logs)
+def _indexes_for_sweeps(connection: sa.Connection) -> None:
+    for statement in (
+        "DROP INDEX IF EXISTS jobs_to_forget",
+        "CREATE INDEX jobs_to_forget ON jobs (finished_at, id, files_bytes) WHERE finished_at IS NOT NULL",
+        "CREATE INDEX jobs_to_measure ON jobs (files_bytes) WHERE finished_at IS NOT NULL AND files_bytes IS NULL",
+    ):
+        connection.execute(sa.text(statement))
+
+
+STEPS: Sequence[Callable[[sa.Connection], None]] = (
+    _columns_for_sizes_and_traces,
+    _indexes_for_lists_and_logs,
+    _indexes_for_sweeps,
+)
 
 
 def apply(connection: sa.Connection) -> None:

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 WRITERS = 0x636C65616E  # the advisory lock that a writer holds until its commit
 LIMITS = {"lock_timeout": "15s", "statement_timeout": "60s", "idle_in_transaction_session_timeout": "60s"}
-CONNECTING = {"connect_timeout": "5", "tcp_user_timeout": "20000"}  # of libpq: s, ms
+CONNECTING = {"connect_timeout": "5", "tcp_user_timeout": "20000", "client_encoding": "utf8"}  # of libpq: s, ms
 CONNECTIONS = 20  # a service has at most four boards with five threads each
 DISK_FULL = "53100"
 RETRY_S = 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
@@ -206,15 +207,13 @@ class SqlStore:
             connection.execute(sa.update(jobs).where(*same).values(files_bytes=files_bytes))
 
     def surplus(self, limit_bytes: int, finished_before: float, limit: int) -> list[str]:
-        newest_first = jobs.c.finished_at.desc(), jobs.c.id.desc()
-        with_newer = sa.func.sum(jobs.c.files_bytes).over(order_by=newest_first).label("with_newer")
-        ended = sa.select(jobs.c.id, jobs.c.finished_at, with_newer).where(
-            jobs.c.finished_at.is_not(None), jobs.c.files_bytes > 0
-        )
-        found = ended.subquery()
-        query = sa.select(found.c.id).where(found.c.with_newer > limit_bytes, found.c.finished_at < finished_before)
+        total = sa.select(sa.func.sum(jobs.c.files_bytes)).where(jobs.c.finished_at.is_not(None)).scalar_subquery()
+        old = jobs.c.finished_at < finished_before, jobs.c.files_bytes > 0
+        query = sa.select(jobs.c.id, jobs.c.files_bytes, total.label("total")).where(*old)
         with self._engine.connect() as connection:
-            return list(connection.execute(query.order_by(found.c.finished_at).limit(limit)).scalars())
+            rows = connection.execute(query.order_by(jobs.c.finished_at, jobs.c.id).limit(limit)).all()
+        older = itertools.accumulate((row.files_bytes for row in rows), initial=0)
+        return [row.id for row, gone in zip(rows, older, strict=False) if row.total - gone > limit_bytes]
 
     def forget(self, job_id: str) -> None:
         with self._write() as connection:
