@@ -30,6 +30,10 @@ RING = 0.5
 may have the color of the letters."""
 MOST_COVERED = 0.7
 """Letters leave more of a region free than this. What covers more is the plate that they stand on."""
+HEEDED, CLEARLY = 0.93, 0.03
+"""Colors seldom gainsay more of what the network is sure of. Where they do, as on a plate around which all has the
+color of the letters, those near the line are asked alone, and heeded if they gainsay less by so much. Measured with
+`tests.bench.quality`: 1.7 dB on the scenes, 0.3 dB on mixed pictures; photographs lose 0.1 dB."""
 FLAT_SCALE, FLAT_SIGMAS, FLAT_SHARE = 3.0, 3.0, 0.98
 """What a plain ground is: the scale of its plane in gray levels, as in `strategy`, and the share of its pixels that lie
 within so many times that scale of the plane."""
@@ -102,7 +106,17 @@ class Tracer:
 def _colored(rgb: NDArray[np.uint8], said: Ink, inside: Bits, near: Bits, foreign: Bits) -> Ink:
     """Weigh the network's word by colors. Those of a plate are told from the ink's by what is near alone."""
     ink = weighed(rgb, said, inside | (~foreign & (said < INK)))
-    return weighed(rgb, said, near) if (ink[near] > INK).mean() > MOST_COVERED else ink
+    covered, heeded = (ink[near] > INK).mean() > MOST_COVERED, _heeded(ink, said, near)
+    if not covered and heeded > HEEDED:
+        return ink
+    told = weighed(rgb, said, near)
+    return told if covered or _heeded(told, said, near) > heeded + CLEARLY else ink
+
+
+def _heeded(ink: Ink, said: Ink, near: Bits) -> float:
+    """Return how much of what the network is sure of near the line is still so, 0 to 1."""
+    sure = np.abs(said[near] - 0.5)
+    return float(sure[(ink > INK)[near] == (said[near] > 0.5)].sum() / max(float(sure.sum()), 1e-6))
 
 
 def _ending(letters: Bits, near: Bits, inside: Bits) -> Bits:

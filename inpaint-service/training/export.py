@@ -1,7 +1,7 @@
 """Write a trained network as ONNX: `python -m training.export OUT/strokes.pt FILE.onnx`.
 
-Batch normalization is folded into the convolutions. Input `seen` (N, 4, 64, width) float32, see `network.Strokes`;
-output `ink` (N, 1, 64, width) float32, the probability that a pixel is text.
+Batch normalization is folded into the convolutions. Input `seen` (N, 16, 32, width / 2) float32, see `network.Strokes`;
+output `ink` (N, 4, 32, width / 2) float32, the probability that each of four pixels is text.
 """
 
 from __future__ import annotations
@@ -63,20 +63,21 @@ class _Graph:
 def model(network: Strokes) -> onnx.ModelProto:
     """Return the network as ONNX."""
     graph = _Graph()
-    kept = [graph.layer("stem", network.stem, "seen")]
-    for level, blocks in enumerate((network.down1, network.down2, network.down3, network.down4), 1):
+    kept = [graph.layer("down1", network.down1, "seen")]
+    for level, blocks in enumerate((network.down2, network.down3, network.down4), 2):
         seen = kept[-1]
         for index, block in enumerate(blocks):
             seen = graph.layer(f"down{level}.{index}", block, seen)
         kept.append(seen)
-    found = kept.pop()
-    for level, block in ((3, network.up3), (2, network.up2), (1, network.up1), (0, network.up0)):
+    half, found = kept[0], kept.pop()
+    for level, block in ((3, network.up3), (2, network.up2), (1, network.up1)):
         found = graph.layer(f"up{level}", block, graph.joined(f"up{level}", found, kept.pop()))
+    both = graph.add("Concat", [found, half], "both", axis=1)
     weight, bias = (value.detach().numpy() for value in (network.head.weight, network.head.bias))
-    graph.add("Sigmoid", [graph.conv("head", found, weight, bias, 1)], "ink")
-    size = ["N", None, HEIGHT_PX, "width"]
-    seen_info = helper.make_tensor_value_info("seen", TensorProto.FLOAT, [size[0], 4, *size[2:]])
-    ink_info = helper.make_tensor_value_info("ink", TensorProto.FLOAT, [size[0], 1, *size[2:]])
+    graph.add("Sigmoid", [graph.conv("head", both, weight, bias, 1)], "ink")
+    half_px = [HEIGHT_PX // 2, "half the width"]
+    seen_info = helper.make_tensor_value_info("seen", TensorProto.FLOAT, ["N", 16, *half_px])
+    ink_info = helper.make_tensor_value_info("ink", TensorProto.FLOAT, ["N", 4, *half_px])
     whole = helper.make_graph(graph.nodes, "strokes", [seen_info], [ink_info], graph.weights)
     made = helper.make_model(whole, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)
     onnx.checker.check_model(made)

@@ -6,7 +6,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-WIDTHS = (16, 40, 64, 96)
+WIDTHS = (16, 32, 64, 96)
+"""Channels at a half, a quarter, an eighth and a sixteenth of the size."""
+UP = (16, 24, 40)
+"""Channels on the way back, at a half, a quarter and an eighth."""
 
 
 def _layer(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
@@ -15,36 +18,41 @@ def _layer(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
 
 
 class Strokes(nn.Module):  # type: ignore[misc]
-    """(N, 4, H, W) float32 to (N, 1, H, W); sides are multiples of 16.
+    """(N, 16, H / 2, W / 2) float32 to (N, 4, H / 2, W / 2); H and W are multiples of 16.
 
-    Channels 0 to 2 are RGB less the window's mean, divided by its standard deviation plus 16 gray levels; channel 3
-    is 1 inside of the region, 0 outside. A stem at full size keeps thin strokes apart.
+    Four pixels, two by two, are one place with all their channels (`torch.nn.PixelUnshuffle`), and so are their logits:
+    nothing is computed at full size, which costs most and sees least. Channels 0 to 2 of a pixel are RGB less the
+    window's mean, divided by its standard deviation plus 16 gray levels; channel 3 is 1 inside of the region.
     """
 
     def __init__(self) -> None:
         super().__init__()
         first, second, third, fourth = WIDTHS
-        self.stem = _layer(4, 8)
-        self.down1 = nn.Sequential(_layer(8, first, 2), _layer(first, first))
+        half, quarter, eighth = UP
+        self.down1 = _layer(16, first)
         self.down2 = nn.Sequential(_layer(first, second, 2), _layer(second, second))
         self.down3 = nn.Sequential(_layer(second, third, 2), _layer(third, third))
         self.down4 = nn.Sequential(_layer(third, fourth, 2), _layer(fourth, fourth))
-        self.up3 = _layer(fourth + third, third)
-        self.up2 = _layer(third + second, second)
-        self.up1 = _layer(second + first, first)
-        self.up0 = _layer(first + 8, 8)
-        self.head = nn.Conv2d(8, 1, 1)
+        self.up3 = _layer(fourth + third, eighth)
+        self.up2 = _layer(eighth + second, quarter)
+        self.up1 = _layer(quarter + first, half)
+        self.head = nn.Conv2d(half + first, 4, 3, 1, 1)
 
     def forward(self, seen: Tensor) -> Tensor:
-        stem = self.stem(seen)
-        half = self.down1(stem)
+        half = self.down1(seen)
         quarter = self.down2(half)
         eighth = self.down3(quarter)
         found = self.up3(_joined(self.down4(eighth), eighth))
         found = self.up2(_joined(found, quarter))
         found = self.up1(_joined(found, half))
-        logits: Tensor = self.head(self.up0(_joined(found, stem)))
+        logits: Tensor = self.head(torch.cat((found, half), dim=1))
         return logits
+
+
+def whole_logits(network: nn.Module, seen: Tensor) -> Tensor:
+    """Return a logit per pixel, (N, 1, H, W), of windows as they are, (N, 4, H, W)."""
+    quartered = functional.pixel_unshuffle(seen, 2).contiguous(memory_format=torch.channels_last)
+    return functional.pixel_shuffle(network(quartered), 2)
 
 
 def _joined(below: Tensor, beside: Tensor) -> Tensor:

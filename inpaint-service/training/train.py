@@ -15,20 +15,23 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from inpaint_service.lines import HEIGHT_PX, WIDTH_PX
 from training.examples import CHANNELS, Example, examples
 from training.materials import Materials
-from training.network import Strokes, loss
+from training.network import Strokes, loss, whole_logits
 
 SEED = 20261122
 BATCH = 16
-REUSE = 2
-POOL = 4000
+REUSE = 4
+POOL = 16000
 RATE = 3e-3
 HELD_OUT = 512
+AVERAGED = 0.999
+"""How much of the averaged weights, which are kept, a step leaves as they were."""
 DOUBT = 16.0
 OUTSIDE = 0.3
 """What a pixel outside the region counts: there other lines may stand, which nobody asks for."""
@@ -52,7 +55,8 @@ def inputs(batch: NDArray[np.uint8]) -> tuple[Tensor, Tensor, Tensor]:
     rgb, region, ink = told[:, :3], told[:, 3:4] / 255, told[:, 4:] / 255
     mean, spread = rgb.mean(dim=(1, 2, 3), keepdim=True), rgb.std(dim=(1, 2, 3), keepdim=True)
     seen = torch.cat(((rgb - mean) / (spread + DOUBT), region), dim=1)
-    near = torch.nn.functional.max_pool2d(region, 17, 1, 8)
+    below = torch.nn.functional.max_pool2d(region, (17, 1), 1, (8, 0))
+    near = torch.nn.functional.max_pool2d(below, (1, 17), 1, (0, 8))  # one side after the other is ten times as fast
     return seen, (ink * 1.5).clamp(max=1), OUTSIDE + (1 - OUTSIDE) * near
 
 
@@ -65,14 +69,14 @@ def varied(batch: NDArray[np.uint8], rng: random.Random) -> NDArray[np.uint8]:
     return np.ascontiguousarray(out)
 
 
-def scores(network: Strokes, held_out: NDArray[np.uint8], threshold: float = 0.4) -> tuple[float, float, float]:
+def scores(network: nn.Module, held_out: NDArray[np.uint8], threshold: float = 0.4) -> tuple[float, float, float]:
     """Return loss, recall and precision within the regions, over all pixels."""
     network.eval()
     hit = missed = wrong = total = 0.0
     with torch.no_grad():
         for start in range(0, len(held_out), 64):
             seen, ink, weights = inputs(held_out[start : start + 64])
-            logits = network(seen)
+            logits = whole_logits(network, seen)
             total += float(loss(logits, ink, weights)) * len(seen)
             inside, found, true = weights > 0.99, torch.sigmoid(logits) > threshold, ink > 0.5
             hit += float((found & true & inside).sum())
@@ -106,7 +110,7 @@ def main() -> None:
     held_out = _held_out(Materials(args.fonts, args.pictures, index, test=True), args.out / "held_out.npy")
     stream = Stream(Materials(args.fonts, args.pictures, index, test=False), args.seed)
     fresh = iter(DataLoader(stream, batch_size=BATCH // REUSE, num_workers=args.workers, prefetch_factor=64))
-    network = Strokes()
+    network = Strokes().to(memory_format=torch.channels_last)
     if args.resume:
         network.load_state_dict(torch.load(args.resume))
     _train(network, fresh, held_out, args)
@@ -121,6 +125,7 @@ def _held_out(materials: Materials, path: Path) -> NDArray[np.uint8]:
 
 def _train(network: Strokes, fresh, held_out: NDArray[np.uint8], args: argparse.Namespace) -> None:  # type: ignore[no-untyped-def]
     optimizer = torch.optim.AdamW(network.parameters(), RATE, weight_decay=1e-3)
+    averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(AVERAGED), use_buffers=True)
     rng = random.Random(args.seed)
     pool = np.zeros((POOL, HEIGHT_PX, WIDTH_PX, CHANNELS), np.uint8)
     filled = step = 0
@@ -135,22 +140,23 @@ def _train(network: Strokes, fresh, held_out: NDArray[np.uint8], args: argparse.
         for group in optimizer.param_groups:
             group["lr"] = rate(share)
         with torch.autocast("cpu", torch.bfloat16):
-            logits = network(seen)
+            logits = whole_logits(network, seen)
         cost = loss(logits.float(), ink, weights)
         optimizer.zero_grad()
         cost.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
+        averaged.update_parameters(network)
         step += 1
         running += (float(cost.detach()) - running) / min(step, 200)
         if time.monotonic() - told > 300 or share + 1e-3 > 1:
             told = time.monotonic()
-            held, recall, precision = scores(network, held_out)
+            held, recall, precision = scores(averaged, held_out)
             print(
                 f"{share:4.0%} step {step} loss {running:.3f} held out {held:.3f} {recall:.3f} {precision:.3f}",
                 flush=True,
             )
-            torch.save(network.state_dict(), args.out / "strokes.pt")
+            torch.save(averaged.module.state_dict(), args.out / "strokes.pt")
 
 
 if __name__ == "__main__":
