@@ -66,15 +66,19 @@ def _glow(rgb: NDArray[np.uint8], letters: Bits, ground: Bits, height: float) ->
     nothing = np.zeros_like(letters)
     step = max(1.0, BAND * height)
     last = round(FADED * height / step) + 1
-    distance = cv2.distanceTransform((~letters).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    bands = np.where(ground, np.minimum(np.ceil(distance / step), last), 0).astype(np.intp)
-    count = np.bincount(bands.ravel(), minlength=last + 1)
-    if last < FALLS + 3 or count[1:].min() < 8 or count[last] < 50:
+    distance = cv2.distanceTransform((~letters).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
+    far, near = (ground & (distance > bands * step) for bands in (last - 1, 1))
+    near &= distance <= 2 * step  # nearer is the letters' soft edge
+    if last < FALLS + 3 or not (near.any() and far.any()):
         return nothing
-    away = rgb[bands == last].mean(axis=0, dtype=np.float32)
-    toward = rgb[bands == 2].mean(axis=0, dtype=np.float32) - away  # the first has the letters' soft edge in it
+    away = rgb[far].mean(axis=0, dtype=np.float32)
+    toward = rgb[near].mean(axis=0, dtype=np.float32) - away
     brightest = float(np.linalg.norm(toward))
     if brightest < STRONG:
+        return nothing
+    bands = np.where(ground, np.minimum(np.ceil(distance / step), last), 0).astype(np.intp)
+    count = np.bincount(bands.ravel(), minlength=last + 1)
+    if count[1:].min() < 8 or count[last] < 50:
         return nothing
     along = ((rgb - away) @ (toward / brightest)).ravel()
     mean = np.bincount(bands.ravel(), along, last + 1) / np.maximum(count, 1)

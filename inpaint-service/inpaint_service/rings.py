@@ -19,6 +19,7 @@ SAMPLE = 4000
 TUKEY = 4.685
 MAD_TO_SIGMA = 1.4826
 LEAST_SCALE = 0.5
+SETTLED = 0.01
 OUTLIER_SIGMAS = 3.0
 OUTLIER_LEAST_SCALE = 2.0
 
@@ -112,11 +113,14 @@ def _reweighted(
     """Return the coefficients and, per channel, the robust standard deviation."""
     products = (basis[:, :, None] * basis[:, None, :]).reshape(-1, 9)
     channels = np.ascontiguousarray(values.T)
-    weights = np.ones_like(channels)
+    weights, before = np.ones_like(channels), np.zeros(len(channels))
     for _ in range(ROUNDS + 1):
         coefficients = _least_squares(basis, products, channels, weights)
         residuals = np.abs(channels - coefficients @ basis.T)
         scales = np.maximum(MAD_TO_SIGMA * np.median(residuals, axis=1), LEAST_SCALE)
+        if (np.abs(scales - before) < SETTLED * scales).all():
+            break
+        before = scales
         weights = np.square(np.maximum(1 - np.square(residuals / (TUKEY * scales[:, None])), 0))
     return coefficients.T, scales
 

@@ -25,9 +25,9 @@ OWN_SHARE = 0.3
 """Share of a letter that has to lie in the region."""
 SEEN = 0.4
 """The network's mean word of a letter, at least: what merely has the ink's color is something else."""
-RING = 0.5
-"""How many text heights past the hull ground is looked for. Its colors are learned from the hull's box: what is further
-may have the color of the letters."""
+RING = 0.9
+"""How many text heights past the letters ground is looked for. Its colors are learned from the hull's box: what is
+further may have the color of the letters."""
 MOST_COVERED = 0.7
 """Letters leave more of a region free than this. What covers more is the plate that they stand on."""
 HEEDED, CLEARLY = 0.93, 0.03
@@ -77,10 +77,10 @@ class Tracer:
         letters = _ending(_own_letters(ink > INK, said, own), close, inside)
         if not letters.any():
             return None
-        core = replace(hull, left=left, top=top, pixels=letters.astype(np.uint8))
+        core = replace(hull, left=left, top=top, pixels=letters.astype(np.uint8)).trimmed()
         rimmed = self._with_rim(core, whole, others, region.text_height).within(edges) > 0
         pixels = np.where(rimmed & inside, np.uint8(255), np.uint8(0))
-        return replace(core, pixels=pixels, kind="stroke").trimmed()
+        return replace(core, left=left, top=top, pixels=pixels, kind="stroke").trimmed()
 
     def _with_rim(self, core: Patch, whole: Patch, others: Mask, height: float) -> Patch:
         left, top, right, bottom = edges = grow(core.edges, max(4, round(RING * height)), others.shape)

@@ -8,8 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import cycle
 
-from backend.residue import Reading
-from backend.windows import windows
 from cleanplate.contract.messages import Detection
 from cleanplate.runtime.images import PictureLimits, decode, encode
 from inpaint_service.strokes import StrokeNetwork
@@ -48,7 +46,7 @@ class Bare:
         began = time.perf_counter()
         encode(picture, after)
         encode_s = time.perf_counter() - began
-        look_s = self.look(after, found) if verify else 0.0
+        look_s = self._reader.look_s(after, found) if verify else 0.0
         return Sheet(rgb, found, after, decode_s + find_s + paint_s + encode_s + look_s)
 
     def find(self, rgb: Picture) -> tuple[Detection, float]:
@@ -62,18 +60,11 @@ class Bare:
         after = erased(rgb, of, "auto")
         return after.picture, of.seconds + after.seconds
 
-    def look(self, rgb: Picture, found: Detection) -> float:
-        """Return the engine's time for a second look, as the backend looks: at windows around what was erased."""
-        height, width = rgb.shape[:2]
-        places = windows((Reading.of(region).box for region in found.regions), width, height)
-        edges = [place.pixels() for place in places]
-        return sum(self.find(rgb[top:bottom, left:right])[1] for left, top, right, bottom in edges)
-
     def both_busy(self, sheets: list[Sheet], *, verify: bool) -> tuple[float, float]:
         """Return the mean time a picture takes OCR, and masks and repainting, while the other is at work too."""
 
         def read(sheet: Sheet) -> float:
-            return self.find(sheet.rgb)[1] + (self.look(sheet.erased, sheet.found) if verify else 0.0)
+            return self.find(sheet.rgb)[1] + (self._reader.look_s(sheet.erased, sheet.found) if verify else 0.0)
 
         def paint(sheet: Sheet) -> float:
             return self.paint(sheet.rgb, sheet.found)[1]

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from backend.residue import Reading, still_readable
+from backend.windows import windows
 from cleanplate.contract.messages import DetectedRegion, Detection, Region
 from tests.bench.fills import Picture
 
@@ -55,6 +56,13 @@ class Reader:
         if not answer:
             raise SystemExit("the OCR engine's process has ended")
         return Detection.model_validate_json(answer)
+
+    def look_s(self, rgb: Picture, before: Detection) -> float:
+        """Return the engine's time for a second look, as the backend looks: at windows around what was erased."""
+        height, width = rgb.shape[:2]
+        places = windows((Reading.of(region).box for region in before.regions), width, height)
+        edges = [place.pixels() for place in places]
+        return sum(self.read(rgb[top:bottom, left:right]).timings["total"] for left, top, right, bottom in edges)
 
 
 def regions(found: Detection) -> tuple[Region, ...]:

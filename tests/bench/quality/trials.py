@@ -67,7 +67,7 @@ class Trial:
         mask: (H, W) uint8.
         result: (H, W, 3) uint8.
         strays: how many pixels changed far from any region.
-        seconds: of the OCR engine, the mask and the repainting.
+        seconds: of the OCR engine, the mask, the repainting and the second look, which only OCR's regions get.
         readable: how many of the engine's regions can still be read.
         detected: how many of the true regions the engine finds before and after.
     """
@@ -78,7 +78,7 @@ class Trial:
     mask: Mask
     result: Picture
     strays: int
-    seconds: tuple[float, float, float]
+    seconds: tuple[float, float, float, float]
     readable: int | None
     detected: tuple[int, int] | None
     measured: Measured | None
@@ -108,7 +108,12 @@ def _trial(case: Case, source: Source, regions: tuple[Region, ...], found: Detec
         mask=cover.mask,
         result=done.picture,
         strays=strays(case.text, done.picture, regions),
-        seconds=(found.timings["total"], cover.seconds, done.seconds),
+        seconds=(
+            found.timings["total"],
+            cover.seconds,
+            done.seconds,
+            tools.reader.look_s(done.picture, found) if source == "ocr" else 0.0,
+        ),
         readable=reading.left(found, after) if source == "ocr" else None,
         detected=(reading.detected(truth.regions, found), reading.detected(truth.regions, after)) if truth else None,
         measured=_measured(case.text, truth, regions, tools, done) if truth else None,

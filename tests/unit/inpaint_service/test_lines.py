@@ -76,4 +76,4 @@ def test_past_the_border_the_picture_repeats_its_edge() -> None:
 
 
 def test_a_short_word_gets_a_narrow_window() -> None:
-    assert [line_windows(turned((50, 50), length, 36, 0))[0].width_px for length in (40, 100, 200)] == [96, 160, 256]
+    assert [line_windows(turned((50, 50), length, 36, 0))[0].width_px for length in (40, 100, 200)] == [96, 144, 256]
