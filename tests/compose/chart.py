@@ -15,7 +15,7 @@ import yaml
 
 LOWEST, NEWEST = "1.25", kubernetes_validate.latest_version()
 WARNING = 2
-FOREIGN = {"PodMonitor"}  # the Prometheus operator's; Kubernetes has no schema for it
+FOREIGN = {"PodMonitor", "ServiceMonitor"}  # the Prometheus operator's; Kubernetes has no schema for it
 
 
 def rendered(folder: str, values: dict[str, Any]) -> dict[str, Any]:

@@ -107,7 +107,7 @@ def full(render: Render) -> Release:
             "models": {"existingClaim": "weights"},
         },
         ingress={"enabled": True, "className": "nginx", "host": "clean.example", "tlsSecret": "tls"},
-        podMonitor={"enabled": True, "labels": {"release": "prometheus"}},
+        serviceMonitor={"enabled": True, "labels": {"release": "prometheus"}},
         networkPolicy={
             "scrapers": [{"namespaceSelector": {"matchLabels": {"name": "monitoring"}}}],
             "egress": [{"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}],
@@ -173,6 +173,16 @@ def test_every_variable_is_a_setting(full: Release, service: str) -> None:
 
 def test_settings_are_told_as_they_were_written(full: Release) -> None:
     assert full.one("ConfigMap", "ocr-service")["data"]["OCR_MAX_PIXELS"] == "150000000"
+
+
+def test_services_and_workers_are_scraped_each_once(full: Release, staffed: Release) -> None:
+    of_services, of_workers = (full.one(kind)["spec"]["selector"] for kind in ("ServiceMonitor", "PodMonitor"))
+    for service in SERVICES:
+        assert of_services["matchLabels"].items() <= full.one("Service", service)["metadata"]["labels"].items()
+    (named,) = of_workers["matchExpressions"]
+    labels = [made["spec"]["template"]["metadata"]["labels"] for made in staffed.all("Deployment")]
+    assert set(named["values"]) == {label[named["key"]] for label in labels} - set(SERVICES)
+    assert all(of_workers["matchLabels"].items() <= label.items() for label in labels)
 
 
 def test_only_the_backend_and_who_scrapes_reach_the_other_two(full: Release) -> None:
