@@ -30,9 +30,15 @@ class OcrSettings(DsocrSettings, EngineSettings):
         0,
         ge=0,
         le=64,
-        description="Copies of the engine, each with a thread; 0: one per core, as far as each has 800 MB of memory.",
+        description="Copies of the engine, one call each; 0: one per core, as far as each has 800 MB of memory.",
     )
-    threads: int = Field(1, ge=1, le=64, description="Processor threads of one engine call.")
+    threads: int = Field(
+        0,
+        ge=0,
+        le=64,
+        description="Processor threads of one engine call; 0: for `rapid` as many as cores, at most 4, of which it uses"
+        " what other calls leave; for others one.",
+    )
     waiting: int = Field(64, ge=0, description="Requests that may wait for an engine; more are refused with 429.")
     queue_timeout_s: float = Field(
         60.0, gt=0, description="Longest time a request waits for its turn at an engine; then it is refused with 503."

@@ -79,7 +79,11 @@ def load(*, threads: int, cache: Path | None, options: EngineOptions) -> PaddleE
 
 
 def told_runtimes(threads: int) -> dict[Runtime, dict[str, int]]:
-    """Return what paddlex tells each runtime. Where it finds a GPU that the runtime can use, it takes that."""
+    """Return what paddlex tells each runtime. Where it finds a GPU that the runtime can use, it takes that.
+
+    With two threads each, two calls at once took half as long again on two cores: so one, if nothing else is wanted.
+    """
+    threads = threads or 1
     return {
         "onnxruntime": {"intra_op_num_threads": threads, "inter_op_num_threads": 1},
         "paddle_static": {"cpu_threads": threads},
