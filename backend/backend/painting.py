@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +22,7 @@ from cleanplate.runtime.jobs import State
 log = logging.getLogger(__name__)
 
 TASK_TRIES = 3
+PREPARING = "preparing"
 Meanwhile = Callable[[], Awaitable[None]]
 
 
@@ -54,7 +55,7 @@ class Painter:
     async def paint(self, sheet: Sheet, painting: Painting, meanwhile: Meanwhile = nothing) -> None:
         """Carry the painting to its end: its file, and a checkpoint with what was done to each region.
 
-        `meanwhile` is called while the service is at work; when its task has to be begun anew, again.
+        `meanwhile` is called once the service has built the mask, while it repaints; after a task begun anew, again.
 
         Raises:
             PaintingFailed: the task failed too often, or was cancelled there.
@@ -69,11 +70,12 @@ class Painter:
             task_id = await self._task_id(sheet)
             try:
                 await self._submit(sheet, painting, task_id)
-                await meanwhile()
-                end = await self._follow(sheet, painting, task_id)
-                if end["type"] == "task_completed":
-                    await self._keep(sheet, painting, task_id, end["result"].get("regions", []))
-                    return
+                after = sheet.checkpoint.get("after", 0)
+                async with aclosing(relay.follow(self._inpaint, task_id, after, self._patience_s)) as messages:
+                    end = await _followed(sheet, messages, painting.span, meanwhile)
+                    if end["type"] == "task_completed":  # the service may say goodbye later
+                        await self._keep(sheet, painting, task_id, end["result"].get("regions", []))
+                        return
             except (NotFound, Expired):
                 end = {"type": "task_failed", "error_message": "the task is gone", "retryable": True}
             reason = end.get("error_message") or end["type"]
@@ -107,16 +109,6 @@ class Painter:
         submit = lambda: self._inpaint.submit(painting.image, painting.regions, painting.params, task_id)  # noqa: E731
         await self._inpaint.patiently(submit, noting(sheet))
 
-    async def _follow(self, sheet: Sheet, painting: Painting, task_id: str) -> dict[str, Any]:
-        """Relay the task's progress; return the message that ended it."""
-        after = sheet.checkpoint.get("after", 0)
-        async with aclosing(relay.follow(self._inpaint, task_id, after, self._patience_s)) as messages:
-            async for message in messages:
-                if message["type"] in relay.ENDS:
-                    return message
-                await _merge(sheet, message, painting.span)
-        raise UpstreamFailed("the inpaint-service ended the progress of a task without its end")
-
     async def _keep(self, sheet: Sheet, painting: Painting, task_id: str, results: list[dict[str, Any]]) -> None:
         await sheet.put(
             painted(painting.number),
@@ -128,6 +120,26 @@ class Painter:
         told = {"stage_progress": span.stage_progress(1), "message": "repainted", "regions": count, "region": count}
         told |= {"unit": count, "units": count}
         await sheet.report(span.stage, span.end, checkpoint=checkpoint, **told)
+
+
+async def _followed(
+    sheet: Sheet, messages: AsyncIterator[dict[str, Any]], span: Span, meanwhile: Meanwhile
+) -> dict[str, Any]:
+    """Relay a task's progress, what comes before its mask after `meanwhile`; return the message that ended it."""
+    held: list[dict[str, Any]] | None = []
+    async for message in messages:
+        if held is not None and message["type"] == "progress_update" and message.get("stage") == PREPARING:
+            held.append(message)
+            continue
+        if held is not None and message["type"] in ("progress_update", "task_completed"):
+            await meanwhile()
+            for earlier in held:
+                await _merge(sheet, earlier, span)
+            held = None
+        if message["type"] in relay.ENDS:
+            return message
+        await _merge(sheet, message, span)
+    raise UpstreamFailed("the inpaint-service ended the progress of a task without its end")
 
 
 async def _merge(sheet: Sheet, message: dict[str, Any], span: Span) -> None:

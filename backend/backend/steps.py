@@ -107,7 +107,7 @@ class Steps:
         await sheet.report("masking", spans.MASKED, checkpoint={"masked": True}, **told)
 
     async def _repaint(self, sheet: Sheet, image: bytes, chosen: Sequence[DetectedRegion], options: Options) -> None:
-        """Begin the painting, which takes longest, fetch the mask, and follow the painting to its end."""
+        """Have it painted; its mask is fetched while it is, when the service has it at hand."""
         if "painted" not in sheet.checkpoint:
             span = spans.painting(1, verify=options.verify)
             painting = Painting(1, image, chosen, options.inpaint_params(), span)
