@@ -51,9 +51,7 @@ class Deliveries:
         etag, given = self.tag(job, name), request.headers
         if is_known(etag, request):
             return Response(status_code=304, headers={"ETag": etag})
-        files = self._board.files
-        size = await self._board.call(files.size, job.id, name)
-        kind, extension = _kind(await self._board.call(files.part, job.id, name, 0, HEAD))
+        size, (kind, extension) = await self._board.call(self._look, job.id, name)
         headers = {
             "ETag": etag,
             "Accept-Ranges": "bytes",
@@ -71,6 +69,10 @@ class Deliveries:
             return Response(first, status, media_type=kind, headers=headers)
         headers["Content-Length"] = str(size if wanted is None else wanted.stop - wanted.start)
         return StreamingResponse(_after(first, pieces), status, media_type=kind, headers=headers)
+
+    def _look(self, job_id: str, name: str) -> tuple[int, tuple[str, str]]:
+        files = self._board.files
+        return files.size(job_id, name), _kind(files.part(job_id, name, 0, HEAD))
 
     async def pieces(self, job: Job, name: str, wanted: slice) -> AsyncGenerator[bytes]:
         """Yield a part of a file, so much of it at a time as does no harm in memory. Raises Expired."""

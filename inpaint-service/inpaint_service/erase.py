@@ -26,7 +26,7 @@ from inpaint_service.heeded import without_effect
 from inpaint_service.masks import DILATION, MaskOptions
 from inpaint_service.models import Models
 from inpaint_service.patches import Patch, paint
-from inpaint_service.recent import RecentPatches
+from inpaint_service.recent import Patches, RecentPatches
 from inpaint_service.repaint import Canvas, Note, Options, Unit
 from inpaint_service.strokes import StrokeNetwork
 from inpaint_service.tracing import Tracer
@@ -132,19 +132,31 @@ class Eraser:
             Malformed: the mask cannot be read, or has another size.
         """
         if order.mask is None:
-            patches = self._recent.get(order.regions_digest(), lambda: self._patches(order, picture))
-            return paint(patches, picture.size), patches
+            patches = self._patches(order, lambda: picture)
+            return paint(patches.of, patches.size), patches.of
         given = decode(order.mask, self._limits, field="mask")
         if given.size != picture.size:
             sizes = f"{given.width} x {given.height}, the picture {picture.width} x {picture.height}"
             raise Malformed(f"the mask has {sizes} pixels", field="mask")
         return masks.mask_from_image(given.rgb), ()
 
-    def _patches(self, order: Order, picture: Picture) -> tuple[Patch, ...]:
+    def mask_of_regions(self, order: Order) -> NDArray[np.uint8]:
+        """Return the mask of the order's regions; the picture is decoded only where they are not remembered.
+
+        Raises what `open` and `mask` raise.
+        """
+        patches = self._patches(order, lambda: self.open(order))
+        return paint(patches.of, patches.size)
+
+    def _patches(self, order: Order, opened: Callable[[], Picture]) -> Patches:
+        return self._recent.get(order.regions_digest(), lambda: self._traced(order, opened()))
+
+    def _traced(self, order: Order, picture: Picture) -> Patches:
         wish = order.params.mask_dilation
         options = MaskOptions(order.params.mask_mode, DILATION if wish is None else wish, order.params.feather)
         tracer = Tracer(_visible(picture), self._strokes.ink)
-        return masks.region_patches(order.regions, picture.size, options, tracer, self._lines.map)
+        traced = masks.region_patches(order.regions, picture.size, options, tracer, self._lines.map)
+        return Patches(traced, picture.size)
 
     def prepare(self, order: Order, picture: Picture, started: float) -> Work:
         """Build the mask and plan the steps; see `mask` for what is raised, and EngineUnavailable, Invalid."""

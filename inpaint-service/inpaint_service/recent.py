@@ -5,13 +5,20 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from inpaint_service.patches import Patch
 
 LIMIT_BYTES = 64 * 2**20
 PATCH_BYTES = 500  # what the objects around the pixels of a patch take
 
-Patches = tuple[Patch, ...]
+
+@dataclass(frozen=True, eq=False)
+class Patches:
+    """The masks of a picture's regions, and the picture's size, (height, width)."""
+
+    of: tuple[Patch, ...]
+    size: tuple[int, int]
 
 
 class RecentPatches:
@@ -56,4 +63,4 @@ class RecentPatches:
 
 
 def _size(patches: Patches) -> int:
-    return sum(patch.pixels.size + PATCH_BYTES for patch in patches)
+    return sum(patch.pixels.size + PATCH_BYTES for patch in patches.of)

@@ -18,7 +18,7 @@ from cleanplate.runtime import callbacks
 from cleanplate.runtime.access import Owner, seen_by
 from cleanplate.runtime.bodies import read_upload
 from cleanplate.runtime.images import png, probe
-from cleanplate.runtime.jobs import ACTIVE, State, iso, new_id
+from cleanplate.runtime.jobs import ACTIVE, NewJob, State, iso, new_id
 from cleanplate.runtime.openapi import answers
 from cleanplate.runtime.progress import task_view
 from inpaint_service import masks, views
@@ -188,10 +188,9 @@ class Routes:
         order = await self._order(request, TaskParams)
         params = order.params
         assert isinstance(params, TaskParams)
-        await asyncio.to_thread(self._check, order)
+        new, files = await asyncio.to_thread(self._checked, order, params.task_id or new_id(), owner)
         if params.callback_url is not None:
             parts.outbound.check(str(params.callback_url), "callback_url")
-        new, files = await asyncio.to_thread(new_task, order, params.task_id or new_id(), owner)
         then = [] if params.callback_url is None else [callbacks.promise(new, str(params.callback_url))]
         job, _ = await parts.board.submit(new, files, then)
         ahead = await parts.board.call(parts.board.store.position, job)
@@ -258,8 +257,7 @@ class Routes:
         return await self._parts.lane.run(lambda: self._mask(order), self._parts.settings.request_timeout)
 
     def _mask(self, order: Order) -> Response:
-        picture = self._parts.eraser.open(order)
-        mask, _ = self._parts.eraser.mask(order, picture)
+        mask = self._parts.eraser.mask_of_regions(order)
         headers = {
             "Content-Disposition": 'inline; filename="mask.png"',
             "X-Regions-Count": str(len(order.regions)),
@@ -279,8 +277,11 @@ class Routes:
         models = self._parts.models
         return self._parts.settings.model if models.fallback and model == models.name else ""
 
-    def _check(self, order: Order) -> None:
-        """Refuse at once what would fail later: an unreadable header, a region outside, a model that is not there."""
+    def _checked(self, order: Order, task_id: str, owner: str) -> tuple[NewJob, dict[str, bytes]]:
+        """Return the order as a task.
+
+        What would fail later is refused at once: an unreadable header, a region outside, a model that is not there.
+        """
         header = probe(order.image, self._parts.settings.picture_limits())
         try:
             masks.check_regions(order.regions, (header.height, header.width))
@@ -289,6 +290,7 @@ class Routes:
                 raise
             masks.check_regions(order.regions, self._parts.eraser.open(order).size)
         self._parts.models.check(order.params.model)
+        return new_task(order, task_id, owner)
 
     async def _order(self, request: Request, params: type[Params], *, mask: bool = False) -> Order:
         settings = self._parts.settings

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 from cleanplate.contract.messages import Region
 from cleanplate.runtime import traces
 from cleanplate.runtime.board import Board
+from cleanplate.runtime.images import Picture
 from cleanplate.runtime.jobs import Job, NewJob, State, iso
 from cleanplate.runtime.lane import Lane
 from cleanplate.runtime.progress import word
@@ -68,18 +69,20 @@ class Tasks:
             picture = await self._lane.run(lambda: self._eraser.open(order))
         regions = len(order.regions)
         size = f"{picture.width} x {picture.height} pixels"
-        await run.report("preparing", PREPARED, stage_progress=1.0, message=f"decoded, {size}", regions=regions)
-        await self._loads.wait(order.params.model)
-        with traces.span("mask"):
-            work = await self._lane.run(lambda: self._eraser.prepare(order, picture, started))
+        _, work = await asyncio.gather(
+            run.report("preparing", PREPARED, stage_progress=1.0, message=f"decoded, {size}", regions=regions),
+            self._prepare(order, picture, started),
+        )
         counts: dict[str, Any] = {"units": len(work.plan.units), "regions": regions}
         await run.report("masking", MASKED, stage_progress=1.0, message="mask and plan built", **counts)
         with traces.span("inpaint"):
             await self._repaint(run, work, regions)
         with traces.span("finalize"):
             outcome = await self._lane.run(work.finish)
-            await run.report("finalizing", ENCODED, stage_progress=1.0, message="encoded", region=regions, **counts)
-            await run.put(RESULT, outcome.encoded.data)
+            await asyncio.gather(
+                run.report("finalizing", ENCODED, stage_progress=1.0, message="encoded", region=regions, **counts),
+                run.put(RESULT, outcome.encoded.data),
+            )
         await run.succeed(told(outcome))
         self._pace.add(outcome.seconds)
 
@@ -87,6 +90,11 @@ class Tasks:
         image, listed = await asyncio.gather(run.get(IMAGE), run.get(REGIONS))
         regions = await asyncio.to_thread(_REGIONS.validate_json, listed)
         return Order(image, TaskParams.model_validate(run.job.params), tuple(regions))
+
+    async def _prepare(self, order: Order, picture: Picture, started: float) -> Work:
+        await self._loads.wait(order.params.model)
+        with traces.span("mask"):
+            return await self._lane.run(lambda: self._eraser.prepare(order, picture, started))
 
     async def _repaint(self, run: Run, work: Work, regions: int) -> None:
         total = len(work.plan.units)

@@ -128,8 +128,7 @@ class Board:
         """Keep the job's files, add it to the queue and wake a worker; see `JobStore.submit`."""
         named = {f"{new.digest[:16]}.{name}": data for name, data in files.items()}
         try:
-            for name, data in named.items():
-                await self.call(self.files.put, new.id, name, data)
+            await self.call(self._put_all, new.id, named)
             traced = _traced([new, *then])
             job, created = await self.call(self.store.submit, traced[0], self.queue_limit, traced[1:])
         except Problem:
@@ -266,6 +265,10 @@ class Board:
                 del reads[place]
             reads[after] = now, look
         return await asyncio.shield(look)
+
+    def _put_all(self, job_id: str, named: dict[str, bytes]) -> None:
+        for name, data in named.items():
+            self.files.put(job_id, name, data)
 
     async def _has_files_of(self, new: NewJob) -> bool:
         """Say whether a job, of whoever, has this one's id and files; the same bytes have the same names."""

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from inpaint_service.patches import Patch
-from inpaint_service.recent import PATCH_BYTES, RecentPatches
+from inpaint_service.recent import PATCH_BYTES, Patches, RecentPatches
 
 PATIENCE_S = 10.0
 
 
-def patches(pixels: int) -> tuple[Patch, ...]:
-    return (Patch(0, 0, np.zeros((1, pixels), np.uint8)),)
+def patches(pixels: int) -> Patches:
+    return Patches((Patch(0, 0, np.zeros((1, pixels), np.uint8)),), (1, pixels))
 
 
 class Maker:
@@ -23,7 +23,7 @@ class Maker:
         self.calls = 0
         self._pixels = pixels
 
-    def __call__(self) -> tuple[Patch, ...]:
+    def __call__(self) -> Patches:
         self.calls += 1
         return patches(self._pixels)
 
@@ -52,7 +52,7 @@ def test_what_is_being_made_is_waited_for() -> None:
     recent, begun, let = RecentPatches(), threading.Event(), threading.Event()
     maker = Maker()
 
-    def slowly() -> tuple[Patch, ...]:
+    def slowly() -> Patches:
         begun.set()
         assert let.wait(PATIENCE_S)
         return maker()
@@ -70,7 +70,7 @@ def test_what_is_being_made_is_waited_for() -> None:
 def test_who_waits_makes_it_where_the_first_could_not() -> None:
     recent, maker = RecentPatches(), Maker()
 
-    def fail() -> tuple[Patch, ...]:
+    def fail() -> Patches:
         raise ValueError
 
     with pytest.raises(ValueError):  # noqa: PT011 - it has no words
