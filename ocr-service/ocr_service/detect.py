@@ -50,30 +50,28 @@ def detect(
         Invalid: the engine does not have one of the options.
     """
     start = time.perf_counter()
-    lines = read_lines(rgb, engine, options or ReadOptions(), tiled=tiled)
-    return detection(rgb, lines, engine, start)
+    return detection(rgb, read_page(rgb, engine, options or ReadOptions(), tiled=tiled), engine, start)
 
 
-def detection(
-    rgb: NDArray[np.uint8], lines: Sequence[Line], engine: TextEngine | RemoteEngine, start: float
-) -> Detection:
+def detection(rgb: NDArray[np.uint8], reading: Reading, engine: TextEngine | RemoteEngine, start: float) -> Detection:
     """Return what was read in a picture; `start` is when that began, by the performance counter."""
     read_s = time.perf_counter() - start
     height, width = rgb.shape[:2]
-    regions = [region(line, f"r{i}") for i, line in enumerate(lines, 1)]
+    regions = [region(line, f"r{i}") for i, line in enumerate(reading.lines, 1)]
     timings = {"read": round(read_s, 4), "total": round(time.perf_counter() - start, 4)}
     return Detection(
-        width=width, height=height, engine=engine.name, model=engine.model, regions=regions, timings=timings
+        width=width,
+        height=height,
+        engine=engine.name,
+        model=engine.model,
+        regions=regions,
+        timings=timings,
+        quarter_turns=reading.quarter_turns,
     )
 
 
-def read_lines(rgb: NDArray[np.uint8], engine: TextEngine, options: ReadOptions, *, tiled: bool = True) -> list[Line]:
-    """Return the lines themselves, with words where `options.word_boxes` asks for them; see `detect`."""
-    return read_page(rgb, engine, options, tiled=tiled).lines
-
-
 def read_page(rgb: NDArray[np.uint8], engine: TextEngine, options: ReadOptions, *, tiled: bool = True) -> Reading:
-    """Return the lines and, with `options.doc_orientation`, how the page lay; see `detect`."""
+    """Return the lines, with words where `options.word_boxes` asks for them; see `detect`."""
     turns = quarter_turns(rgb, engine, options) if options.doc_orientation else 0
     upright = np.rot90(rgb, turns)
     height, width = upright.shape[:2]

@@ -15,7 +15,7 @@ from cleanplate.contract.messages import Detection
 from cleanplate.contract.problems import EngineBusy, EngineUnavailable, Invalid, TimedOut
 from cleanplate.runtime import traces
 from ocr_service.detect import Reading, detection, in_order
-from ocr_service.engines import Describer, Line, PageText, ReadOptions, RemoteEngine
+from ocr_service.engines import Describer, PageText, ReadOptions, RemoteEngine
 
 RGB = NDArray[np.uint8]
 T = TypeVar("T")
@@ -46,7 +46,7 @@ class Flights:
         async def call() -> Detection:
             start = time.perf_counter()
             rgb = await asyncio.to_thread(take)
-            return await asyncio.to_thread(detection, rgb, await self._lines(rgb, options), self._remote, start)
+            return await asyncio.to_thread(detection, rgb, await self._read(rgb, options), self._remote, start)
 
         return await self._within(timeout_s, self._in_turn(call, queue_s))
 
@@ -70,7 +70,7 @@ class Flights:
 
         async def call() -> T:
             rgb = await asyncio.to_thread(take)
-            return await asyncio.to_thread(see, rgb, Reading(await self._lines(rgb, options)))
+            return await asyncio.to_thread(see, rgb, await self._read(rgb, options))
 
         return await self._within(timeout_s, self._in_turn(call, queue_s))
 
@@ -85,9 +85,9 @@ class Flights:
         """Hang up."""
         await self._remote.aclose()
 
-    async def _lines(self, rgb: RGB, options: ReadOptions) -> list[Line]:
+    async def _read(self, rgb: RGB, options: ReadOptions) -> Reading:
         height, width = rgb.shape[:2]
-        return in_order(await self._remote.lines(rgb, options), width, height)
+        return Reading(in_order(await self._remote.lines(rgb, options), width, height))
 
     async def _in_turn(self, call: Callable[[], Awaitable[T]], queue_s: float | None = None) -> T:
         async with self._turn(queue_s):

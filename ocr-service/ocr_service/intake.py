@@ -59,6 +59,8 @@ def check_params(params: DocumentParams, readers: Readers) -> None:
     writes = readers.can(params.engine, "markdown")
     if params.searchable_pdf and writes:
         raise Invalid("this engine does not say where the lines are", field="searchable_pdf")
+    if params.doc_orientation and writes:
+        raise Invalid("this engine reads a page as it lies", field="doc_orientation")
     if params.describe_images:
         if writes and not readers.can(params.engine, "pictures"):
             raise Invalid("this engine does not say where the pictures are", field="describe_images")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from cleanplate.contract.geometry import Box, bounds
@@ -12,6 +13,7 @@ from ocr_service.blocks import Block, blocks
 from ocr_service.engines import PageText
 from ocr_service.figures import Figure
 from ocr_service.markdown import markdown, plain
+from ocr_service.orientation import placed_back, upright
 
 SURE = 1.0  # engines that write Markdown do not say how sure they are
 
@@ -19,11 +21,13 @@ SURE = 1.0  # engines that write Markdown do not say how sure they are
 def layout(
     number: int, seen: Detection, figures: Sequence[Figure] = (), warnings: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """Return what there is to know of a page, counted from 1; boxes are in pixels of the page as it was read."""
-    found = blocks(seen.regions)
+    """Return what there is to know of a page, counted from 1, of which `figures` were found when it lay upright."""
+    width, height = seen.width, seen.height
+    found = blocks([upright(region, seen.quarter_turns, width, height) for region in seen.regions])
     for figure in figures:
         found.insert(_place(figure.box, found), _picture(figure))
-    return _page(number, seen, found, warnings)
+    given = {region.id: region for region in seen.regions}
+    return _page(number, seen, [_as_given(block, given, seen) for block in found], warnings)
 
 
 def written(
@@ -97,6 +101,12 @@ def _around(block: Block) -> dict[str, float] | None:
         return None
     around = bounds([corner for box in boxes for corner in box.polygon()])
     return _model(around).model_dump()
+
+
+def _as_given(block: Block, regions: Mapping[str, DetectedRegion], seen: Detection) -> Block:
+    """Return a block of the upright page where it is on the page as it was given."""
+    box = block.box and bounds(placed_back(block.box.polygon(), seen.quarter_turns, seen.width, seen.height))
+    return replace(block, regions=tuple(regions[region.id] for region in block.regions), box=box)
 
 
 def _picture(figure: Figure) -> Block:

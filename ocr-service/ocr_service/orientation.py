@@ -8,14 +8,15 @@ upside down are read as some others, with little confidence.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cleanplate.contract.geometry import Point, bounds
+from cleanplate.contract.geometry import Point, Polygon, bounds
+from cleanplate.contract.messages import BoxModel, DetectedRegion
 from ocr_service.engines import Line, ReadOptions, TextEngine
 from ocr_service.looks import look_once
 from ocr_service.tiles import mapped
@@ -45,14 +46,32 @@ def quarter_turns(rgb: NDArray[np.uint8], engine: TextEngine, options: ReadOptio
     return best if sure[best] > max(sure[0] + _BETTER, _SURE) else 0
 
 
+def upright(region: DetectedRegion, turns: int, width: int, height: int) -> DetectedRegion:
+    """Return a region of a page of this size on the page turned so often by 90 degrees, against the clock."""
+    polygon = placed_back(region.polygon, -turns % 4, *((height, width) if turns % 2 else (width, height)))
+    box, angle = bounds(polygon), region.angle - 90 * turns
+    return region.model_copy(
+        update={
+            "polygon": list(polygon),
+            "box": BoxModel(x=box.x, y=box.y, width=box.width, height=box.height),
+            "angle": 180 - (180 - angle) % 360,
+        }
+    )
+
+
 def turned_back(line: Line, turns: int, width: int, height: int) -> Line:
     """Return a line of a turned page in the page of this size, in pixels, as it was."""
+    return mapped(line, lambda point: _placed_back(point, turns, width, height))
 
-    def place(point: Point) -> Point:
-        x, y = point
-        return ((x, y), (width - y, x), (width - x, height - y), (y, height - x))[turns]
 
-    return mapped(line, place)
+def placed_back(polygon: Iterable[Point], turns: int, width: int, height: int) -> Polygon:
+    """Return the same of points."""
+    return tuple(_placed_back(point, turns, width, height) for point in polygon)
+
+
+def _placed_back(point: Point, turns: int, width: int, height: int) -> Point:
+    x, y = point
+    return ((x, y), (width - y, x), (width - x, height - y), (y, height - x))[turns]
 
 
 def _no_larger(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:

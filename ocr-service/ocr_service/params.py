@@ -29,16 +29,13 @@ class ReadParams(BaseModel):
     rec_score_thresh: float = Field(ReadOptions.rec_score_thresh, ge=0, le=1)
     textline_orientation: bool = Field(False, description="find lines that are upside down")
     word_boxes: bool = Field(False, description="give each region its words")
+    doc_orientation: bool = Field(
+        False, description="find out which way up the picture, or each page, is, and read it that way"
+    )
 
     def options(self) -> ReadOptions:
         """Return what the engine is told."""
         return ReadOptions(**self.model_dump(include=_OPTIONS, exclude_none=True))
-
-
-class DetectParams(ReadParams):
-    """What /v1/detect takes beside the picture."""
-
-    doc_orientation: bool = Field(False, description="find out which way up the picture is, and read it that way")
 
 
 class DocumentParams(ReadParams):

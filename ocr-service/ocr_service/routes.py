@@ -13,12 +13,12 @@ from cleanplate.runtime.access import Owner
 from cleanplate.runtime.bodies import Upload, read_upload
 from cleanplate.runtime.images import PictureLimits, from_base64
 from cleanplate.runtime.openapi import EXAMPLE_PNG
-from ocr_service.params import DetectParams
+from ocr_service.params import ReadParams
 from ocr_service.parts import Parts
 
 
 def _body() -> dict[str, Any]:
-    schema = DetectParams.model_json_schema()
+    schema = ReadParams.model_json_schema()
     text = {"type": "string", "description": "base64 or data URI"}
     file = {"type": "string", "format": "binary"}
     as_json = {**schema, "properties": {"image": text, **schema["properties"]}, "required": ["image"]}
@@ -50,7 +50,7 @@ class Routes:
         return {"default": self._parts.readers.own, "engines": await asyncio.to_thread(self._parts.readers.view)}
 
 
-def _read(upload: Upload, limits: PictureLimits) -> tuple[bytes, DetectParams]:
+def _read(upload: Upload, limits: PictureLimits) -> tuple[bytes, ReadParams]:
     fields = dict(upload.fields)
     given = fields.pop("image", None)
     image = upload.file("image")
@@ -58,5 +58,5 @@ def _read(upload: Upload, limits: PictureLimits) -> tuple[bytes, DetectParams]:
         raise TooLarge(f"has {len(image)} bytes", field="image", limit=limits.max_bytes)
     if image is None and not isinstance(given, str):
         raise Invalid("send a picture as the multipart file `image`, or in base64", field="image")
-    params = DetectParams.model_validate(fields)
+    params = ReadParams.model_validate(fields)
     return (image if image is not None else from_base64(str(given), limits)), params

@@ -40,6 +40,7 @@ from ocr_service.headroom import Headroom
 from ocr_service.illustration import illustrate
 from ocr_service.kept import DOCUMENT, keep
 from ocr_service.layout import failure, layout, written
+from ocr_service.orientation import upright
 from ocr_service.pages import PageLimits, Pages, Sheet, open_pages
 from ocr_service.params import DocumentParams
 from ocr_service.readers import Reader, Readers
@@ -147,8 +148,13 @@ class Transcriber:
             if self.readers.can(params.engine, "markdown"):
                 return await self._written(run, number, picture, params, reader)
             seen = await _patiently(lambda: reader.detect(lambda: picture, params.options(), self.limits.page_s))
-        texts = [Box(**region.box.model_dump()) for region in seen.regions]
-        boxes = await asyncio.to_thread(picture_boxes, picture, texts) if params.describe_images else []
+        boxes: list[Box] = []
+        if params.describe_images:
+            turns = seen.quarter_turns
+            regions = [upright(region, turns, seen.width, seen.height) for region in seen.regions]
+            picture = np.rot90(picture, turns)
+            texts = [Box(**region.box.model_dump()) for region in regions]
+            boxes = await asyncio.to_thread(picture_boxes, picture, texts)
         shown = await illustrate(run, number, picture, boxes, self._describe if params.describe_images else None)
         return await asyncio.to_thread(layout, number, seen, *shown)
 

@@ -81,13 +81,17 @@ class Project:
     def down(self) -> None:
         self.compose("down", "--volumes", "--timeout", "30")
 
-    def container(self, service: str, number: int = 0) -> dict[str, Any]:
-        """Return what Docker knows of a service's container, or of that one where there are several."""
+    def containers(self, service: str) -> list[dict[str, Any]]:
+        """Return what Docker knows of a service's containers."""
         label = f"label=com.docker.compose.service={service}"
-        ids = sorted(output("docker", "ps", "--all", "--quiet", "--filter", label, "--filter", self._label).split())
+        ids = output("docker", "ps", "--all", "--quiet", "--filter", label, "--filter", self._label).split()
         assert len(ids) == self._scale.get(service, 1), f"{service} has {len(ids)} containers"
-        found: dict[str, Any] = json.loads(output("docker", "inspect", ids[number]))[0]
+        found: list[dict[str, Any]] = json.loads(output("docker", "inspect", *ids))
         return found
+
+    def container(self, service: str) -> dict[str, Any]:
+        """Return what Docker knows of a service's first container."""
+        return self.containers(service)[0]
 
     def leftovers(self) -> list[str]:
         """Return the containers, volumes and networks of this project."""
@@ -103,9 +107,8 @@ class Project:
         """Run a Python program in a service's container."""
         return output("docker", "exec", self.container(service)["Id"], "python", "-Ic", program)
 
-    def kill(self, service: str, number: int = 0) -> None:
-        """End the service's process as the kernel would; after `docker kill`, Docker would not start it again."""
-        container = self.container(service, number)
+    def kill(self, container: Mapping[str, Any]) -> None:
+        """End the container's process as the kernel would; after `docker kill`, Docker would not start it again."""
         program = f"import os; os.kill({container['State']['Pid']}, 9)"
         output("docker", "run", "--rm", "--pid", "host", container["Image"], "python", "-Ic", program)
 
@@ -118,12 +121,15 @@ class Project:
         assert requests.get(f"{self.url}/readyz", timeout=10).status_code == 200
 
     def healthy(self, service: str) -> bool:
-        containers = [self.container(service, number) for number in range(self._scale.get(service, 1))]
-        return all(container["State"].get("Health", {}).get("Status") == "healthy" for container in containers)
+        return all(map(is_healthy, self.containers(service)))
 
     @property
     def _label(self) -> str:
         return f"label=com.docker.compose.project={self.name}"
+
+
+def is_healthy(container: Mapping[str, Any]) -> bool:
+    return bool(container["State"].get("Health", {}).get("Status") == "healthy")
 
 
 @functools.cache

@@ -73,7 +73,7 @@ def test_a_killed_container_is_started_again_and_its_job_succeeds(project: Proje
     job = submit(project.url, busy_picture)
     wait_for(job, lambda event: event["data"].get("stage") == "inpainting")
     before = project.container("inpaint-service")
-    project.kill("inpaint-service")
+    project.kill(before)
     assert job.end()["status"] == "succeeded"
     check_log(job.log())
     after = project.container("inpaint-service")

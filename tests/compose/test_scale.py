@@ -17,7 +17,7 @@ import pytest
 import requests
 import yaml
 
-from tests.compose.project import Project, output
+from tests.compose.project import Project, is_healthy, output
 from tests.conftest import ROOT
 from tests.e2e.jobs import PATIENCE_S, Job, check_log, submit
 from tests.e2e.pictures import busy_regions, noisy_text, png
@@ -81,13 +81,17 @@ def was_read(url: str, job: str) -> str:
 
 
 def kill_some(project: Project, over: threading.Event) -> Counter[str]:
-    """Kill a worker, again and again until it is over; Docker starts another. Return how often, by service."""
-    chance, kills = random.Random(SEED), Counter[str]()
-    while not over.wait(KILL_EVERY_S):
-        service = chance.choice(list(WORKERS))
-        number = chance.randrange(WORKERS[service])
-        if project.container(service, number)["State"]["Health"]["Status"] == "healthy":  # not while it begins again
-            project.kill(service, number)
+    """Kill a worker that is up, one every few seconds until it is over; Docker starts another.
+
+    Return how often, by service.
+    """
+    chance, kills, due = random.Random(SEED), Counter[str](), time.monotonic()
+    while not over.wait(max(0.0, due - time.monotonic())):
+        due += KILL_EVERY_S
+        up = [(service, worker) for service in WORKERS for worker in project.containers(service) if is_healthy(worker)]
+        if up:
+            service, worker = chance.choice(up)
+            project.kill(worker)
             kills[service] += 1
     return kills
 

@@ -20,6 +20,7 @@ from cleanplate.contract.problems import TimedOut
 from ocr_service.engines import Line, ReadOptions
 from tests.fakes.bombs import pdf_with_bomb
 from tests.fakes.pages import BarReader, document, sheet
+from tests.fakes.stripes import Stripes, page
 from tests.fakes.typed import INVISIBLE, TWO_LINES, UNSEEN, typed
 from tests.wires.conftest import Ocr, ServeOcr
 from tests.wires.pictures import encoded, text
@@ -59,6 +60,17 @@ def result(live: Ocr, view: dict[str, Any], form: str = "json") -> httpx.Respons
 
 def lines_by_page(live: Ocr, view: dict[str, Any]) -> dict[int, int]:
     return {page["page"]: len(page["regions"]) for page in result(live, view).json()["pages"]}
+
+
+def test_a_page_that_lies_on_its_side_is_read_upright_and_told_as_it_lies(serve_ocr: ServeOcr) -> None:
+    live, pictures = serve_ocr(Stripes()), (encoded(page()), encoded(np.rot90(page(), 1).copy()))
+    asked = ((pictures[0], True), (pictures[1], True), (pictures[1], False))
+    views = [submit(live, picture, doc_orientation=wanted) for picture, wanted in asked]
+    told = [result(live, ended(live, view)).json()["pages"][0] for view in views]
+    texts = [(page["quarter_turns"], page["text"].strip()) for page in told]
+    assert texts == [(0, "stripes"), (3, "stripes"), (0, "sadints")]
+    assert told[1]["regions"][0]["box"] == told[1]["blocks"][0]["box"]
+    assert told[1]["regions"][0]["polygon"][0] == [60, 260]
 
 
 @pytest.mark.parametrize("kind", ["PDF", "TIFF", "GIF"])

@@ -331,7 +331,7 @@ def test_without_keys_the_path_with_one_works_too(ocr: Ocr) -> None:
 
 def test_detect_gives_regions_in_pixels(ocr: Ocr) -> None:
     body = ocr.post("/v1/detect", {"image": SIGN}).json()
-    assert body.keys() == {"width", "height", "engine", "model", "regions", "timings"}
+    assert body.keys() == {"width", "height", "engine", "model", "regions", "timings", "quarter_turns"}
     assert (body["width"], body["height"]) == (pictures.WIDTH, pictures.HEIGHT)
     assert (body["engine"], body["model"]) == ("dark", "one line")
     (region,) = body["regions"]

@@ -6,10 +6,13 @@ import json
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 
+from tests.fakes.stripes import Stripes, page
 from tests.wires import dark
 from tests.wires.conftest import Ocr, ServeOcr
+from tests.wires.pictures import encoded
 
 JOBS = "/api/v2/ocr/jobs"
 ANN, BOB = {"Authorization": "Bearer ann's"}, {"Authorization": "Bearer bob's"}
@@ -64,6 +67,14 @@ def test_a_job_gives_a_line_for_each_page(ocr: Ocr) -> None:
     assert blank["result"]["ocrResults"][0]["prunedResult"]["rec_texts"] == []
 
 
+def test_a_page_that_lies_on_its_side_is_read_upright(serve_ocr: ServeOcr) -> None:
+    live, lying = serve_ocr(Stripes()), encoded(np.rot90(page(), 1).copy())
+    payload = json.dumps({"useDocOrientationClassify": True})
+    (line,) = _lines(live, _ended(live, _send(live, lying, optionalPayload=payload)))
+    found = line["result"]["ocrResults"][0]["prunedResult"]
+    assert (found["rec_texts"], found["doc_preprocessor_res"]["angle"]) == (["stripes"], 270)
+
+
 @pytest.mark.parametrize("model", ["PP-StructureV3", "PaddleOCR-VL"])
 def test_a_layout_model_is_answered_with_markdown(ocr: Ocr, model: str) -> None:
     (line,) = _lines(ocr, _ended(ocr, _send(ocr, dark.SIGN, model=model)))
@@ -91,7 +102,6 @@ def test_a_job_that_failed_says_why(ocr: Ocr) -> None:
         {"files": {"file": ("a", dark.SIGN)}, "data": {"optionalPayload": "{"}},
         {"files": {"file": ("a", dark.SIGN)}, "data": {"optionalPayload": '{"textDetThresh": 5}'}},
         {"files": {"file": ("a", dark.SIGN)}, "data": {"optionalPayload": '{"useDocUnwarping": true}'}},
-        {"files": {"file": ("a", dark.SIGN)}, "data": {"optionalPayload": '{"useDocOrientationClassify": true}'}},
     ],
 )
 def test_a_bad_job_is_refused_in_paddlex_s_shape(ocr: Ocr, sent: dict[str, Any]) -> None:

@@ -15,7 +15,6 @@ from cleanplate.contract.problems import Invalid, NotFound, NotReady
 from cleanplate.runtime.bodies import read_upload
 from cleanplate.runtime.jobs import Job, State
 from cleanplate.runtime.openapi import answers
-from ocr_service.engines import ReadOptions
 from ocr_service.kept import page_file
 from ocr_service.params import DocumentParams
 from ocr_service.parts import Parts
@@ -109,8 +108,8 @@ def _params(fields: dict[str, Any]) -> DocumentParams:
 
 
 def _result(job: Job, page: dict[str, Any]) -> dict[str, Any]:
-    options = ReadOptions(**{name: job.params["options"][name] for name in _HANDED_ON})
-    found = pruned(_REGIONS.validate_python(page["regions"]), options)
+    options = DocumentParams.model_validate(job.params["options"]).options()
+    found = pruned(_REGIONS.validate_python(page["regions"]), options, page.get("quarter_turns", 0))
     if job.params["markdown"]:
         markdown = {"text": page["markdown"], "images": {}}
         return {"layoutParsingResults": [{"prunedResult": found, "markdown": markdown}]}

@@ -130,6 +130,7 @@ class Detection(BaseModel):
     model: str
     regions: list[DetectedRegion]
     timings: dict[str, float] = Field(default_factory=dict, description="seconds by step")
+    quarter_turns: int = Field(0, description="by 90 degrees, against the clock, to make it upright, if asked for")
 
 
 class RegionResult(BaseModel):

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from cleanplate.contract.geometry import Box
-from ocr_service.detect import detect, read_lines, reading_order
+from ocr_service.detect import detect, read_page, reading_order
 from ocr_service.engines import Line, ReadOptions, Word
 from ocr_service.tiles import Window, merge, plan, shift
 
@@ -230,5 +230,5 @@ def test_regions_are_numbered_and_stay_inside_the_picture() -> None:
 def test_lines_keep_their_words_at_the_right_place() -> None:
     word = Word(Box(1, 1, 5, 5).polygon(), "w")
     said = Line(Box(1, 1, 9, 9).polygon(), "w", 1.0, words=(word,))
-    lines = read_lines(white(900, 9000), Saying(said), ReadOptions(word_boxes=True))
+    lines = read_page(white(900, 9000), Saying(said), ReadOptions(word_boxes=True)).lines
     assert all(found.words[0].polygon[0] == found.polygon[0] for found in lines)

@@ -13,7 +13,7 @@ from ocr_service.engines import ENGINES, EngineOptions, catalog, languages, read
 from ocr_service.engines.model_folders import FILES, runtime
 from ocr_service.engines.text_models import TextModels
 from ocr_service.inventory import inventory
-from ocr_service.params import DetectParams
+from ocr_service.params import ReadParams
 from ocr_service.settings import OcrSettings
 from tests.fakes import text_models
 from tests.fakes.text_models import put
@@ -164,9 +164,9 @@ def test_the_characters_of_a_model_come_from_its_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize("given", [[], ["k"], ["ko_KR"], ["en"] * 21, "en", [7]])
 def test_codes_that_are_none_are_refused(given: object) -> None:
     with pytest.raises(ValueError, match="languages"):
-        DetectParams.model_validate({"languages": given})
-    assert DetectParams(languages=("ko", "zh-Hant")).options().languages == ("ko", "zh-Hant")
-    assert DetectParams().options().languages == ()
+        ReadParams.model_validate({"languages": given})
+    assert ReadParams(languages=("ko", "zh-Hant")).options().languages == ("ko", "zh-Hant")
+    assert ReadParams().options().languages == ()
 
 
 def test_every_model_that_may_be_missing_can_be_fetched(tmp_path: Path) -> None:

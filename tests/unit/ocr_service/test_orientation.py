@@ -4,46 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from cleanplate.contract.geometry import Box, Point
-from ocr_service.detect import read_page, region
-from ocr_service.engines import Line, ReadOptions, Word
-from ocr_service.orientation import turned_back
+from cleanplate.contract.geometry import Box, Point, bounds
+from cleanplate.contract.messages import BoxModel, DetectedRegion, Detection
+from ocr_service.detect import detect, read_page, region
+from ocr_service.engines import Line, ReadOptions
+from ocr_service.figures import Figure
+from ocr_service.layout import layout
+from ocr_service.orientation import placed_back, turned_back, upright
+from tests.fakes.stripes import BAR, SIZE, Stripes, page
 
-Picture = NDArray[np.uint8]
-SIZE = (300, 200)
-BAR = Box(40, 60, 120, 20)
 UPRIGHT = ReadOptions(doc_orientation=True, word_boxes=True)
-
-
-class Stripes:
-    """Reads a bar whose left, or upper, end is black and whose other end is gray; surely, if it is so."""
-
-    name, model, calls_at_once = "stripes", "none", 1
-
-    def warm_up(self) -> None: ...
-
-    def close(self) -> None: ...
-
-    def read(self, rgb: Picture, options: ReadOptions) -> list[Line]:
-        assert not options.doc_orientation
-        rows, columns = np.nonzero(rgb[:, :, 0] < 200)
-        if not rows.size:
-            return []
-        box = Box(*map(float, (columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1)))
-        across, upright = box.width > box.height, rgb[rows.min(), columns.min(), 0] == 0
-        text, score = ("stripes", 0.95) if across and upright else ("sadints", 0.6)
-        left = Box(box.x, box.y, box.width / 2, box.height).polygon()
-        return [Line(box.polygon(), text, score, words=(Word(left, text),) if options.word_boxes else ())]
-
-
-def page() -> Picture:
-    picture = np.full((SIZE[1], SIZE[0], 3), 255, np.uint8)
-    x, y, right, bottom = BAR.pixels()
-    picture[y:bottom, x:right] = 100
-    picture[y:bottom, x : x + 60] = 0
-    return picture
 
 
 @pytest.mark.parametrize(
@@ -90,3 +61,36 @@ def test_turning_a_line_back_four_times_leaves_it_where_it_was() -> None:
         width, height = height, width
         back = turned_back(back, 1, width, height)
     assert back == line
+
+
+@pytest.mark.parametrize("turns", range(4))
+def test_a_region_of_a_turned_page_is_known_upright(turns: int) -> None:
+    found = detect(np.rot90(page(), turns), Stripes(), UPRIGHT)
+    assert found.quarter_turns == -turns % 4
+    (lying,) = found.regions
+    region = upright(lying, found.quarter_turns, found.width, found.height)
+    assert (region.id, region.text, region.angle, tuple(region.polygon)) == (lying.id, "stripes", 0, BAR.polygon())
+    assert (region.box.x, region.box.width) == (BAR.x, BAR.width)
+
+
+@pytest.mark.parametrize("turns", range(4))
+def test_a_turned_page_is_laid_out_upright_and_told_as_it_lies(turns: int) -> None:
+    boxes = {"Title": Box(20, 10, 160, 40), "one": Box(20, 70, 200, 16), "two": Box(20, 90, 200, 16)}
+    picture = Box(20, 120, 100, 60)
+    width, height = SIZE[::-1] if turns % 2 else SIZE
+
+    def lying(id: str, box: Box) -> DetectedRegion:
+        polygon = placed_back(box.polygon(), turns, width, height)
+        around = bounds(polygon)
+        model = BoxModel(x=around.x, y=around.y, width=around.width, height=around.height)
+        angle = (0, 90, 180, -90)[turns]
+        return DetectedRegion(id=id, polygon=list(polygon), box=model, text=id, score=1, angle=angle)
+
+    regions = [lying(id, box) for id, box in boxes.items()]
+    seen = Detection(width=width, height=height, engine="a", model="b", regions=regions, quarter_turns=turns)
+    told = layout(1, seen, [Figure("a.jpg", picture)])
+    assert [block["kind"] for block in told["blocks"]] == ["heading", "paragraph", "picture"]
+    assert told["markdown"].startswith("# Title\n\none two\n")
+    assert told["blocks"][0]["box"] == regions[0].box.model_dump()
+    assert Box(**told["blocks"][2]["box"]) == bounds(placed_back(picture.polygon(), turns, width, height))
+    assert [region["polygon"] for region in told["regions"]] == [region.polygon for region in regions]
