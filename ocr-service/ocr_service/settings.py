@@ -33,7 +33,7 @@ class OcrSettings(DsocrSettings, EngineSettings):
         description="Copies of the engine, one call each; 0: one per core, as far as each has 800 MB of memory.",
     )
     threads: int = Field(
-        0,
+        1,
         ge=0,
         le=64,
         description="Processor threads of one engine call; 0: for `rapid` as many as cores, at most 4, of which it uses"

@@ -116,7 +116,7 @@ class Service:
 
 def floor_s(data: bytes, pages: int, dpi: int) -> float:
     """Return the seconds a page takes without a service."""
-    engine = cast(engines.TextEngine, engines.load())
+    engine = cast(engines.TextEngine, engines.load(threads=1))
     engine.warm_up()
     start = time.perf_counter()
     with closing(PdfRenderer(data, dpi, PAGE_S, PIXEL_LIMIT)) as document:

@@ -74,6 +74,15 @@ def gone() -> Gone:
     return wait
 
 
+def test_a_picture_has_all_cores_of_a_machine_with_one_user_unless_he_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("OCR_THREADS", raising=False)
+    assert launches.for_one_user() == {**os.environ, "OCR_THREADS": "0"}
+    monkeypatch.setenv("OCR_THREADS", "3")
+    assert launches.for_one_user()["OCR_THREADS"] == "3"
+
+
 def test_services_are_ready_inside_and_gone_afterwards(make: Make, gone: Gone) -> None:
     heard: list[tuple[str, str]] = []
     with make(OCR, INPAINT, on_change=lambda name, state: heard.append((name, state))) as running:

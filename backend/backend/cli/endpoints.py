@@ -10,7 +10,7 @@ from pathlib import Path
 
 from backend.cli import probes
 from backend.cli.failures import ServicesFailed
-from backend.cli.launches import BACKEND, NAMES, OCR, PORTS
+from backend.cli.launches import BACKEND, NAMES, OCR, PORTS, for_one_user
 from backend.cli.services import Services
 from backend.cli.terminal import Terminal
 
@@ -79,5 +79,5 @@ def _own(name: str, names: Sequence[str], root: Path, terminal: Terminal, usual:
         folder = tempfile.TemporaryDirectory(prefix="cleanplate-", ignore_cleanup_errors=True)
         data = Path(stack.enter_context(folder))
         with terminal.startup() as tell:
-            services = stack.enter_context(Services(root, data, names=names, on_change=tell))
+            services = stack.enter_context(Services(root, data, names=names, on_change=tell, environ=for_one_user()))
         yield Endpoint(services.urls[name], services.check)

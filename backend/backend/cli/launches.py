@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -57,6 +58,11 @@ def environment(
             key = environ.get(f"{prefix}_API_KEYS", "").split(",")[0].strip()
             told[f"BACKEND_{prefix}_KEY"] = environ.get(f"BACKEND_{prefix}_KEY") or key
     return {**environ, **told}
+
+
+def for_one_user() -> dict[str, str]:
+    """Return this process's environment for services of one user: unless it says otherwise, a picture has all cores."""
+    return {"OCR_THREADS": "0", **os.environ}
 
 
 def reachable(host: str) -> str:

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from backend.cli.failures import ServicesFailed
+from backend.cli.launches import for_one_user
 from backend.cli.services import Services
 from backend.cli.terminal import Terminal, shown
 
@@ -19,7 +20,9 @@ def up(root: Path, data: Path, host: str, ports: Mapping[str, int], terminal: Te
     try:
         with ExitStack() as stack:
             with terminal.startup() as tell:
-                services = stack.enter_context(Services(root, data, host=host, ports=ports, on_change=tell))
+                services = stack.enter_context(
+                    Services(root, data, host=host, ports=ports, on_change=tell, environ=for_one_user())
+                )
             for name, url in services.urls.items():
                 body = {"service": name, "url": url, "log": str(services.log(name))}
                 terminal.result(f"{name:<16} {url:<28} log: {shown(services.log(name))}", body)

@@ -65,13 +65,13 @@ def reading(name: str, options: EngineOptions, codes: Sequence[str]) -> EngineOp
 
 
 def load(
-    name: str = DEFAULT, *, threads: int = 0, cache: Path | None = None, options: EngineOptions | None = None
+    name: str = DEFAULT, *, threads: int = 1, cache: Path | None = None, options: EngineOptions | None = None
 ) -> TextEngine | RemoteEngine:
     """Import the engine's libraries and load its weights.
 
     Args:
         name: a key of `ENGINES`.
-        threads: how many a single call may use; 0: what suits the engine when there is a copy for every core.
+        threads: how many a single call may use; 0: what leaves several copies as fast as one each does.
         cache: where prepared weights are kept; `weights.default_cache()` when not given.
         options: the operator's, for the engines that need any.
 

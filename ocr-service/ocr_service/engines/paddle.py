@@ -81,7 +81,7 @@ def load(*, threads: int, cache: Path | None, options: EngineOptions) -> PaddleE
 def told_runtimes(threads: int) -> dict[Runtime, dict[str, int]]:
     """Return what paddlex tells each runtime. Where it finds a GPU that the runtime can use, it takes that.
 
-    With two threads each, two calls at once took half as long again on two cores: so one, if nothing else is wanted.
+    With two threads each, two calls at once took half as long again on two cores: so one, if the engine may choose.
     """
     threads = threads or 1
     return {
