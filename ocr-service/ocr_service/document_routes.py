@@ -80,10 +80,8 @@ class DocumentRoutes:
 
     async def read(self, job_id: str, request: Request, owner: Owner, wait: Wait = 0) -> dict[str, Any]:
         """Return the job; with `wait`, not before it has ended or that many seconds are over."""
-        job = await self._job(job_id, owner)
-        if wait and not job.final:
-            await until_ended(request, self._board, job, wait)
-        return await self._view(request, await self._job(job_id, owner))
+        job = await until_ended(request, self._board, await self._job(job_id, owner), wait)
+        return await self._view(request, job)
 
     async def cancel(self, job_id: str, request: Request, owner: Owner) -> dict[str, Any]:
         """Cancel the job: no further page is read; those that are done stay."""

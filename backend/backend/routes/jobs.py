@@ -110,7 +110,8 @@ class JobRoutes:
         intakes = await self._submissions.read(request)
         if len(intakes) > 1:
             raise Invalid(f"{len(intakes)} files were sent, 1 is answered here", field="files", limit=1)
-        job = await self._ended(request, await self._submissions.add(intakes[0], owner, idempotency_key), wait)
+        job = await self._submissions.add(intakes[0], owner, idempotency_key)
+        job = await until_ended(request, self._board, job, wait)
         if not job.final:
             return JSONResponse(await self._views.of(request, job), 202)
         return await self._deliveries.result(job, request)
@@ -148,7 +149,7 @@ class JobRoutes:
         self, job_id: str, request: Request, owner: Owner, wait: Annotated[float, Query(ge=0, le=WAIT_LIMIT_S)] = 0
     ) -> dict[str, Any]:
         """Return the job; with `wait`, not before it has ended or that many seconds are over."""
-        job = await self._ended(request, await self._board.get(job_id, owner), wait)
+        job = await until_ended(request, self._board, await self._board.get(job_id, owner), wait)
         return await self._views.of(request, job, page_states=True)
 
     async def cancel(self, job_id: str, request: Request, owner: Owner) -> dict[str, Any]:
@@ -174,12 +175,6 @@ class JobRoutes:
         """Stream the job's log as Server-Sent Events, from `Last-Event-ID` or `after` on."""
         await self._board.get(job_id, owner)
         return sse(request, self._board.follow(job_id, cursor(request, after)))
-
-    async def _ended(self, request: Request, job: Job, wait_s: float) -> Job:
-        if wait_s and not job.final:
-            await until_ended(request, self._board, job, wait_s)
-            job = await self._board.get(job.id)
-        return job
 
 
 def _pack(job: Job) -> str:

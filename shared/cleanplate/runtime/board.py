@@ -204,6 +204,17 @@ class Board:
                     await self.wait(wakeup)
                     await asyncio.sleep(pause_s)
 
+    async def ended(self, job_id: str) -> Job:
+        """Return the job once it has ended; its log is not looked at. While the store is away it has not."""
+        with self.wakeups.listen(f"end:{job_id}") as wakeup:
+            while True:
+                wakeup.clear()
+                with suppress(StoreBusy):
+                    job = await self.call(self.store.get, job_id)
+                    if job.final:
+                        return job
+                await self.wait(wakeup)
+
     async def wait(self, wakeup: asyncio.Event) -> None:
         """Wait for a wake-up, or until it is time to look without one."""
         try:

@@ -80,13 +80,18 @@ def sse(
     return StreamingResponse(lines(), media_type="text/event-stream", headers=headers)
 
 
-async def until_ended(request: Request, board: Board, job: Job, wait_s: float) -> None:
-    """Wait until the job has ended, `wait_s` are over, or the service begins to stop."""
-    news = with_pauses(board.follow(job.id, job.seq), wait_s, request.app.state.stopping)
-    with suppress(TimeoutError):
-        async with asyncio.timeout(wait_s), aclosing(news):
-            async for _ in news:
-                pass
+async def until_ended(request: Request, board: Board, job: Job, wait_s: float) -> Job:
+    """Return the job when it has ended, `wait_s` are over, or the service begins to stop."""
+    if job.final or not wait_s:
+        return job
+    ended = asyncio.ensure_future(board.ended(job.id))
+    stopping = asyncio.ensure_future(request.app.state.stopping.wait())
+    try:
+        await asyncio.wait((ended, stopping), timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
+        return ended.result() if ended.done() else await board.get(job.id)
+    finally:
+        ended.cancel()
+        stopping.cancel()
 
 
 async def with_pauses(items: AsyncIterator[T], every_s: float, over: asyncio.Event) -> AsyncGenerator[T | None]:

@@ -107,6 +107,43 @@ async def test_a_follower_waits_while_the_store_is_away(board: Jobs, monkeypatch
     assert asked == ["one", "one", "all", "all"]
 
 
+async def test_whoever_waits_for_the_end_does_not_look_at_what_comes_before(
+    board: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    get, looks = board.store.get, list[str]()
+
+    def counted(job_id: str) -> Any:
+        looks.append(job_id)
+        return get(job_id)
+
+    await board.claimed()
+    monkeypatch.setattr(board.store, "get", counted)
+    monkeypatch.setattr(board, "_poll_s", 60.0)
+    ending = asyncio.create_task(board.ended("a"))
+    await until(lambda: bool(looks))
+    for done in (0.1, 0.2, 0.3):
+        await board.record("a", Change("progress", progress=done))
+    await board.end(State.SUCCEEDED)
+    assert (await ending).state is State.SUCCEEDED
+    assert looks == ["a", "a"]
+
+
+async def test_the_end_is_waited_for_while_the_store_is_away(board: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    get, away = board.store.get, [True]
+
+    def sometimes(job_id: str) -> Any:
+        if away:
+            away.pop()
+            raise StoreBusy
+        return get(job_id)
+
+    await board.add()
+    await board.end(State.CANCELLED)
+    monkeypatch.setattr(board.store, "get", sometimes)
+    async with asyncio.timeout(5):
+        assert (await board.ended("a")).state is State.CANCELLED
+
+
 async def everything(board: Board, after: int = 0) -> list[Event]:
     return [event async for event in board.follow("a", after)]
 

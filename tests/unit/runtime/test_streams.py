@@ -110,7 +110,7 @@ async def test_whoever_waits_for_news_is_answered_when_the_service_begins_to_sto
     assert "event: queued" in str(await anext(stream))
     asked.app.state.stopping.set()
     assert [piece async for piece in stream] == []
-    await waiting
+    assert not (await waiting).final
     await until(lambda: not board.wakeups._listeners and len(asyncio.all_tasks()) == 1)
 
 
