@@ -135,7 +135,7 @@ class DocumentRoutes:
 
     async def _fetched(self, file: str) -> bytes:
         settings = self._parts.settings
-        if file[:8].lower().startswith(("http://", "https://")):
+        if "://" in file[:32]:  # base64 has no colon
             return await self._parts.outbound.fetch(
                 file, limit_bytes=settings.max_file_size, timeout_s=settings.fetch_timeout_s, field=FIELD
             )

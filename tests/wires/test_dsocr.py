@@ -324,7 +324,7 @@ def test_a_bad_body_is_told_by_field(ocr: Ocr, case: str) -> None:
 
 
 def test_a_url_that_holds_nothing_is_told(ocr: Ocr, site: str) -> None:
-    assert "404" in _error(ocr.post("/v1/tasks", {"url": f"{site}/nothing"}), 502)
+    assert "404" in _error(ocr.post("/v1/tasks", {"url": f"{site}/nothing"}), 422)
 
 
 def test_a_private_url_is_refused(slow: Ocr, site: str) -> None:

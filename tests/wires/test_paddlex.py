@@ -209,6 +209,8 @@ BAD_FILES: dict[str, tuple[Any, tuple[int, ...]]] = {
     "a kind that is not read": (pictures.text(b"8BPS" + b"\0" * 50), (422,)),
     "a private address": ("http://127.0.0.1/a.png", (422,)),
     "metadata": ("http://169.254.169.254/latest", (422,)),
+    "a file of the server's": ("file:///etc/passwd", (422,)),
+    "nowhere, with a password": ("http://user:password@nowhere.invalid/a.png", (422,)),
     "half a character": ("\ud800", (400, 422)),
     "a PDF that is none": (pictures.text(b"%PDF-1.7 hello"), (400, 422)),
     "too many pages": (_pdf(4), (413,)),

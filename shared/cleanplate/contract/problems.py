@@ -4,7 +4,8 @@ Problem
 ├── Invalid             422  a field is missing, malformed or out of range
 │   ├── Malformed       400  the body or the picture in it cannot be read at all
 │   ├── RegionOutside   422  a region does not touch the picture
-│   └── AddressRefused  422  a URL leads where this service must not go
+│   ├── AddressRefused  422  a URL leads where this service must not go
+│   └── FetchFailed     422  a URL gives nothing: no answer, a late one, or one that says no
 ├── TooLarge            413  a body, picture, page or region count over its limit
 ├── UnsupportedMedia    415  not a kind of file this service reads
 ├── Unauthorized        401  no key, or a wrong one
@@ -104,6 +105,12 @@ class AddressRefused(Invalid):
     """The URL leads to an address that this service must not reach."""
 
     code = "address_refused"
+
+
+class FetchFailed(Invalid):
+    """What the URL leads to could not be fetched."""
+
+    code, retryable = "fetch_failed", True
 
 
 class TooLarge(Problem):

@@ -16,7 +16,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from cleanplate import __version__
-from cleanplate.contract.problems import Invalid, TimedOut, TooLarge, UpstreamFailed
+from cleanplate.contract.problems import FetchFailed, Invalid, Problem, TimedOut, TooLarge, UpstreamFailed
 from cleanplate.runtime import traces
 from cleanplate.runtime.addresses import AddressFilter
 from cleanplate.runtime.signatures import HEADER, sign, verify
@@ -95,10 +95,9 @@ class Outbound:
             Invalid: not such a URL.
             AddressRefused: it or a redirect leads where the filter does not allow.
             TooLarge: the body is over the limit.
-            TimedOut: it took too long.
-            UpstreamFailed: no connection, or an answer other than success.
+            FetchFailed: no connection, an answer other than success, or not all of it in time.
         """
-        with traces.span("fetch input", kind="client"), _failures_reported(field):
+        with traces.span("fetch input", kind="client"), _failures_reported(field, FetchFailed, FetchFailed):
             async with asyncio.timeout(timeout_s), self._session(field) as session:
                 hop = _parsed(url, field)
                 for _ in range(REDIRECTS + 1):
@@ -107,7 +106,7 @@ class Outbound:
                         if response.status not in _MOVED or "Location" not in response.headers:
                             return await _body(response, limit_bytes, field)
                         hop = _parsed(response.headers["Location"], field, hop)
-        raise UpstreamFailed(f"the URL redirects more than {REDIRECTS} times", field=field)
+        raise FetchFailed(f"the URL redirects more than {REDIRECTS} times", field=field)
 
     async def post_signed(
         self,
@@ -136,7 +135,7 @@ class Outbound:
             TimedOut: no answer in time.
             UpstreamFailed: no connection.
         """
-        with traces.span("post callback", kind="client"), _failures_reported(field):
+        with traces.span("post callback", kind="client"), _failures_reported(field, UpstreamFailed, TimedOut):
             async with asyncio.timeout(timeout_s), self._session(field) as session:
                 target = _parsed(url, field)
                 self._check_literal(target, field)
@@ -182,7 +181,7 @@ def _parsed(text: str, field: str, base: URL | None = None) -> URL:
 
 async def _body(response: aiohttp.ClientResponse, limit_bytes: int, field: str) -> bytes:
     if not 200 <= response.status < 300:
-        raise UpstreamFailed(f"the URL answered {response.status}", field=field, upstream_status=response.status)
+        raise FetchFailed(f"the URL answered {response.status}", field=field, upstream_status=response.status)
     data = bytearray()
     _within(response.content_length or 0, limit_bytes, field)
     async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
@@ -205,13 +204,13 @@ def _sealed(body: Mapping[str, Any], secret: str, at: int) -> tuple[bytes, dict[
 
 
 @contextmanager
-def _failures_reported(field: str) -> Iterator[None]:
+def _failures_reported(field: str, failed: type[Problem], late: type[Problem]) -> Iterator[None]:
     """Translate what the HTTP client throws."""
     try:
         yield
     except TimeoutError as error:
-        raise TimedOut("the URL did not answer in time", field=field) from error
+        raise late("the URL did not answer in time", field=field) from error
     except (aiohttp.InvalidURL, UnicodeError) as error:
         raise Invalid("is not a URL", field=field) from error
     except (aiohttp.ClientError, OSError) as error:
-        raise UpstreamFailed("the URL could not be reached", field=field) from error
+        raise failed("the URL could not be reached", field=field) from error

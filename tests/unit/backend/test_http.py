@@ -196,7 +196,7 @@ async def test_a_picture_is_fetched_by_its_url_through_redirects(opened: Open, b
         ("/page", (400, "malformed", "url")),
         ("/paper", (400, "malformed", "url")),
         ("/long", (413, "too_large", "url")),
-        ("/nothing", (502, "upstream_failed", "url")),
+        ("/nothing", (422, "fetch_failed", "url")),
     ],
 )
 async def test_a_url_that_gives_no_picture_is_refused(opened: Open, place: str, told: tuple[int, str, str]) -> None:

@@ -74,5 +74,5 @@ def test_members_that_say_nothing_are_left_out() -> None:
 
 
 def test_only_what_may_pass_by_itself_is_worth_a_retry() -> None:
-    assert {cls.status for cls in KINDS if cls.retryable} == {408, 409, 429, 500, 502, 503, 504, 507}
-    assert [cls.__name__ for cls in KINDS if cls.retryable and cls.status == 409] == ["NotReady"]
+    assert {cls.status for cls in KINDS if cls.retryable} == {408, 409, 422, 429, 500, 502, 503, 504, 507}
+    assert [cls.__name__ for cls in KINDS if cls.retryable and cls.status in (409, 422)] == ["FetchFailed", "NotReady"]
