@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from pathlib import Path
 
 import pytest
+from kombu.exceptions import OperationalError
 
 from cleanplate.contract.problems import UpstreamFailed
 from cleanplate.runtime.board import Board
@@ -79,6 +81,24 @@ async def test_a_worker_is_not_ready_while_its_broker_is_away(tmp_path: Path) ->
             await check()
         redis.start()
         assert await check() == "answers"
+
+
+async def test_a_broker_that_is_there_and_says_nothing_is_away(redis: servers.Redis) -> None:
+    broker = Broker(redis.url, f"test-{new_id()}")
+    broker.app.conf.broker_transport_options["socket_timeout"] = 0.2
+    assert redis.process is not None
+    broker.send("a", 5)
+    redis.process.send_signal(signal.SIGSTOP)
+    try:
+        async with asyncio.timeout(LONGEST_S):
+            for call in (lambda: broker.send("b", 5), broker.waiting, broker.check):
+                with pytest.raises(OperationalError):
+                    await asyncio.to_thread(call)
+    finally:
+        redis.process.send_signal(signal.SIGCONT)
+    broker.send("c", 5)
+    assert broker.waiting() >= 2
+    broker.app.close()
 
 
 class Watched:

@@ -20,6 +20,7 @@ SETTINGS = {
         "queue_order_strategy": "priority",
         "priority_steps": list(range(LEVELS)),
         "socket_connect_timeout": 5,
+        "socket_timeout": 30,  # else a Redis that is there and says nothing is waited for without an end
         "socket_keepalive": True,
     },
 }
