@@ -91,11 +91,10 @@ def in_order(lines: Sequence[Line], width: int, height: int) -> list[Line]:
 
 def region(line: Line, id: str) -> DetectedRegion:
     """Turn a line into what goes over the wire."""
-    box = bounds(line.polygon)
     return DetectedRegion(
         id=id,
         polygon=list(_from_top_left(line)),
-        box=BoxModel(x=box.x, y=box.y, width=box.width, height=box.height),
+        box=BoxModel.of(bounds(line.polygon)),
         text=line.text,
         score=min(max(line.score, 0.0), 1.0),
         angle=_angle(line),

@@ -14,7 +14,6 @@ from cleanplate.runtime import callbacks
 from cleanplate.runtime.access import Owner
 from cleanplate.runtime.bodies import File, read_upload
 from cleanplate.runtime.feeds import feed_job
-from cleanplate.runtime.images import from_base64
 from cleanplate.runtime.jobs import Job
 from cleanplate.runtime.streams import cursor, sse, until_ended
 from ocr_service.descriptions import FILE, IMAGE, LOG, batch_body, document_body
@@ -59,7 +58,7 @@ class DocumentRoutes:
         upload = await read_upload(request, self._parts.settings.body_timeout_s)
         params = await asyncio.to_thread(read_params, upload.fields)
         file = the_file(upload)
-        given = file if isinstance(file, File) else File(FIELD, await self._fetched(file))
+        given = file if isinstance(file, File) else File(FIELD, await self._parts.given(file, FIELD))
         job = await self._submit(given, params, owner, idempotency_key)
         return JSONResponse(await self._view(request, job), 202, headers={"Location": f"/v1/jobs/{job.id}"})
 
@@ -132,14 +131,6 @@ class DocumentRoutes:
         then = [] if url is None else [callbacks.promise(new, str(url))]
         job, _ = await self._board.submit(new, {DOCUMENT: file.data}, then)
         return job
-
-    async def _fetched(self, file: str) -> bytes:
-        settings = self._parts.settings
-        if "://" in file[:32]:  # base64 has no colon
-            return await self._parts.outbound.fetch(
-                file, limit_bytes=settings.max_file_size, timeout_s=settings.fetch_timeout_s, field=FIELD
-            )
-        return await asyncio.to_thread(from_base64, file, settings.picture_limits(), field=FIELD)
 
     async def _job(self, job_id: str, owner: str) -> Job:
         job = await self._board.get(job_id, owner)

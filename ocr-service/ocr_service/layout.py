@@ -96,11 +96,11 @@ def _block(block: Block) -> dict[str, Any]:
 
 
 def _around(block: Block) -> dict[str, float] | None:
-    boxes = [Box(**region.box.model_dump()) for region in block.regions] or ([block.box] if block.box else [])
+    boxes = [region.box.to_box() for region in block.regions] or ([block.box] if block.box else [])
     if not boxes:
         return None
     around = bounds([corner for box in boxes for corner in box.polygon()])
-    return _model(around).model_dump()
+    return BoxModel.of(around).model_dump()
 
 
 def _as_given(block: Block, regions: Mapping[str, DetectedRegion], seen: Detection) -> Block:
@@ -125,8 +125,4 @@ def _place(box: Box, found: Sequence[Block]) -> int:
 
 
 def _region(id: str, box: Box, text: str) -> DetectedRegion:
-    return DetectedRegion(id=id, polygon=list(box.polygon()), box=_model(box), text=text, score=SURE, angle=0)
-
-
-def _model(box: Box) -> BoxModel:
-    return BoxModel(x=box.x, y=box.y, width=box.width, height=box.height)
+    return DetectedRegion(id=id, polygon=list(box.polygon()), box=BoxModel.of(box), text=text, score=SURE, angle=0)

@@ -49,14 +49,9 @@ def quarter_turns(rgb: NDArray[np.uint8], engine: TextEngine, options: ReadOptio
 def upright(region: DetectedRegion, turns: int, width: int, height: int) -> DetectedRegion:
     """Return a region of a page of this size on the page turned so often by 90 degrees, against the clock."""
     polygon = placed_back(region.polygon, -turns % 4, *((height, width) if turns % 2 else (width, height)))
-    box, angle = bounds(polygon), region.angle - 90 * turns
-    return region.model_copy(
-        update={
-            "polygon": list(polygon),
-            "box": BoxModel(x=box.x, y=box.y, width=box.width, height=box.height),
-            "angle": 180 - (180 - angle) % 360,
-        }
-    )
+    angle = 180 - (180 - region.angle + 90 * turns) % 360
+    placed = {"polygon": list(polygon), "box": BoxModel.of(bounds(polygon)), "angle": angle}
+    return region.model_copy(update=placed)
 
 
 def turned_back(line: Line, turns: int, width: int, height: int) -> Line:
@@ -65,7 +60,7 @@ def turned_back(line: Line, turns: int, width: int, height: int) -> Line:
 
 
 def placed_back(polygon: Iterable[Point], turns: int, width: int, height: int) -> Polygon:
-    """Return the same of points."""
+    """Return points of a turned page in the page of this size, in pixels, as it was."""
     return tuple(_placed_back(point, turns, width, height) for point in polygon)
 
 

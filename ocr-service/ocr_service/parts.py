@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from cleanplate.contract.messages import Detection
 from cleanplate.runtime import callbacks, service
 from cleanplate.runtime.board import Board
-from cleanplate.runtime.images import decode
+from cleanplate.runtime.images import decode, from_base64
 from cleanplate.runtime.lane import Lane
 from cleanplate.runtime.links import Links
 from cleanplate.runtime.outbound import AddressFilter, Outbound
@@ -42,6 +43,17 @@ class Parts:
         return await reader.detect(
             lambda: decode(image, limits).over(), options, settings.request_timeout_s, settings.queue_timeout_s
         )
+
+    async def given(self, file: str, field: str) -> bytes:
+        """Return what a client gives by its URL or in base64; see `fetch` and `from_base64`."""
+        if "://" in file[:32]:  # base64 has no colon
+            return await self.fetch(file, field)
+        return await asyncio.to_thread(from_base64, file, self.settings.picture_limits(), field=field)
+
+    async def fetch(self, url: str, field: str) -> bytes:
+        """Return what a URL of a client's holds; see `Outbound.fetch`."""
+        limit_bytes, timeout_s = self.settings.max_file_size, self.settings.fetch_timeout_s
+        return await self.outbound.fetch(url, limit_bytes=limit_bytes, timeout_s=timeout_s, field=field)
 
     async def store_answers(self) -> str:
         """Return that the store answers, or raise what it raises."""

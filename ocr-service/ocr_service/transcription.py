@@ -151,9 +151,8 @@ class Transcriber:
         boxes: list[Box] = []
         if params.describe_images:
             turns = seen.quarter_turns
-            regions = [upright(region, turns, seen.width, seen.height) for region in seen.regions]
             picture = np.rot90(picture, turns)
-            texts = [Box(**region.box.model_dump()) for region in regions]
+            texts = [upright(region, turns, seen.width, seen.height).box.to_box() for region in seen.regions]
             boxes = await asyncio.to_thread(picture_boxes, picture, texts)
         shown = await illustrate(run, number, picture, boxes, self._describe if params.describe_images else None)
         return await asyncio.to_thread(layout, number, seen, *shown)

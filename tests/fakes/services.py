@@ -167,7 +167,7 @@ def down() -> UpstreamFailed:
 def _region(name: str, found: np.ndarray) -> DetectedRegion:
     (top, left), (bottom, right) = found.min(axis=0), found.max(axis=0) + 1
     box = Box(float(left), float(top), float(right - left), float(bottom - top))
-    told = BoxModel(x=box.x, y=box.y, width=box.width, height=box.height)
+    told = BoxModel.of(box)
     return DetectedRegion(id=name[0], polygon=list(box.polygon()), box=told, text=name, score=0.9, angle=0)
 
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cleanplate.contract.problems import Problem
 from cleanplate.runtime.bodies import read_upload
-from cleanplate.runtime.images import decode, from_base64
+from cleanplate.runtime.images import decode
 from cleanplate.runtime.jobs import new_id
 from cleanplate.runtime.openapi import EXAMPLE_PNG
 from cleanplate.runtime.pdf.documents import is_pdf
@@ -114,7 +114,7 @@ class PaddlexRoutes:
         asked = await asyncio.to_thread(OcrRequest.model_validate, upload.fields)
         request.state.log_id = asked.logId
         await self._parts.headroom.check()
-        data = await self._file(asked.file)
+        data = await self._parts.given(asked.file, "file")
         options = asked.options()
         as_pdf = asked.fileType == 0 or (asked.fileType is None and is_pdf(data))
         reader = await self._parts.readers.get(None)
@@ -142,14 +142,6 @@ class PaddlexRoutes:
         if self._parts.readers.state != "ready":
             return JSONResponse({"logId": new_id(), "errorCode": 503, "errorMsg": self._parts.readers.state}, 503)
         return JSONResponse({"logId": new_id(), "errorCode": 0, "errorMsg": "Healthy"})
-
-    async def _file(self, file: str) -> bytes:
-        settings = self._parts.settings
-        if "://" in file[:32]:  # base64 has no colon
-            return await self._parts.outbound.fetch(
-                file, limit_bytes=settings.max_file_size, timeout_s=settings.fetch_timeout_s, field="file"
-            )
-        return await asyncio.to_thread(from_base64, file, settings.picture_limits(), field="file")
 
     def _picture(self, data: bytes) -> NDArray[np.uint8]:
         return decode(data, self._parts.settings.picture_limits(), field="file").over()

@@ -101,6 +101,15 @@ class BoxModel(BaseModel):
     width: float
     height: float
 
+    @classmethod
+    def of(cls, box: Box) -> Self:
+        """Return a box as it goes over the wire."""
+        return cls(**vars(box))
+
+    def to_box(self) -> Box:
+        """Return the box itself."""
+        return Box(**self.model_dump())
+
 
 class DetectedWord(BaseModel):
     """A word of a line, or a single character of a script without spaces."""

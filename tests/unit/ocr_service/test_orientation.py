@@ -81,8 +81,7 @@ def test_a_turned_page_is_laid_out_upright_and_told_as_it_lies(turns: int) -> No
 
     def lying(id: str, box: Box) -> DetectedRegion:
         polygon = placed_back(box.polygon(), turns, width, height)
-        around = bounds(polygon)
-        model = BoxModel(x=around.x, y=around.y, width=around.width, height=around.height)
+        model = BoxModel.of(bounds(polygon))
         angle = (0, 90, 180, -90)[turns]
         return DetectedRegion(id=id, polygon=list(polygon), box=model, text=id, score=1, angle=angle)
 

@@ -56,10 +56,7 @@ class TaskRoutes:
         if not asked.url:
             raise Malformed("is missing; a file is sent to /v1/tasks/upload", field="url")
         self._check_model()
-        settings = self._parts.settings
-        data = await self._parts.outbound.fetch(
-            asked.url, limit_bytes=settings.max_file_size, timeout_s=settings.fetch_timeout_s, field="url"
-        )
+        data = await self._parts.fetch(asked.url, "url")
         name = PurePosixPath(unquote(urlsplit(asked.url).path)).name or "document"
         return await self._hand_in(File(name, data), asked, caller)
 
