@@ -149,6 +149,7 @@ def page_view(checkpoint: Mapping[str, Any], number: int) -> dict[str, Any]:
     return {
         "page": number,
         "status": state.get("status", "running" if state else "waiting"),
+        "rendered": "rendered" in state,
         "width": seen.get("width"),
         "height": seen.get("height"),
         "regions_found": seen.get("regions"),

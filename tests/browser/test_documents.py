@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 from io import BytesIO
+from typing import Any
 
+import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
 from cleanplate.contract.problems import Invalid
+from cleanplate.runtime.images import decode
 from tests.browser.bench import box, edit, hand_over, rerun, standing
-from tests.browser.conftest import Backend, Open
+from tests.browser.conftest import PATIENCE_MS, Backend, Open
 from tests.browser.test_looks import LEAST_TARGET_PX, PHONE
 from tests.fakes.services import LINES, SIZE, Inpaint, Ocr, drawn
 
@@ -66,6 +70,25 @@ def test_failed_pages_are_done_again_alone(page: Page, services: tuple[Ocr, Inpa
     result = Image.open(BytesIO(backend.get(f"/api/v1/jobs/{page.url.rpartition('/')[2]}/result").content))
     assert result.convert("RGB").getpixel((40, 30)) == (255, 255, 255)
     assert len(services[0].seen) == looks + 2  # found, and looked at again
+
+
+def test_a_page_is_not_asked_for_before_it_is_drawn(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawing = threading.Event()
+
+    def waits(*page: Any, **how: Any) -> Any:
+        assert drawing.wait(PATIENCE_MS / 1000)
+        return decode(*page, **how)
+
+    monkeypatch.setattr("backend.papers.decode", waits)
+    page = opened()  # which fails the test if anything is refused
+    hand_over(page, "drop", "book.tif", kind="image/tiff", data=document("SALE", "TODAY"))
+    expect(page.get_by_role("heading", name="book.tif")).to_be_visible()
+    page.get_by_role("button", name="Next page").click()
+    expect(page.locator(".pages output")).to_have_text("Page 2 of 2")
+    page.evaluate("fetch('api/v1/jobs').then((answer) => answer.text())")  # comes after all that was asked before
+    drawing.set()
+    expect(standing(page, "book.tif")).to_have_text("Done")
+    expect(page.get_by_role("img", name="After")).to_be_visible()
 
 
 def test_the_head_of_a_document_fits_on_a_phone(opened: Open) -> None:

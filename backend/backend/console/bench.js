@@ -94,7 +94,7 @@ export class JobBench extends HTMLElement {
       this.#look("compare");
     }
     const sheet = this.#sheet();
-    const shown = [job.job_id, sheet.page, job.status, sheet.status, sheet.regions_found].join();
+    const shown = [job.job_id, sheet.page, job.status, sheet.status, sheet.rendered, sheet.regions_found].join();
     if (shown !== this.#shown) this.#load(shown);
   }
 
@@ -139,24 +139,26 @@ export class JobBench extends HTMLElement {
     this.#loading.abort();
     this.#loading = new AbortController();
     const { signal } = this.#loading;
+    const { rendered, status } = this.#sheet();
     try {
-      if (!this.#urls.input) await this.#input(signal);
+      if (rendered && !this.#urls.input) await this.#input(signal);
+      this.querySelector(".blank").hidden = this.#urls.input || status !== "failed";
+      if (!this.#urls.input) return; // an event tells when it is there
       await this.#found(signal);
       await this.#result(signal);
     } catch (error) {
-      const blank = error.status === 409 && this.#sheet().status === "failed";
-      if (blank) this.querySelector(".blank").hidden = false;
-      const early = error.status === 409 && (blank || !ended(this.#job)); // the next event tells when it is there
-      if (error.name !== "AbortError" && error.status !== 401 && !early) note(error.message, { wrong: true });
+      if (error.name !== "AbortError" && error.status !== 401) note(error.message, { wrong: true });
     }
   }
 
   async #input(signal) {
-    const { width, height } = this.#sheet();
-    const { url, size } = await open(this.#path("/input"), signal).catch((error) => {
+    const { width, height, regions_found } = this.#sheet();
+    const shown = await open(this.#path("/input"), signal).catch((error) => {
       if (error.name !== "EncodingError") throw error;
-      return open(this.#path("/preview"), signal); // of what no browser can show, such as a TIFF; it may be smaller
+      return regions_found === null ? null : open(this.#path("/preview"), signal); // of a TIFF, say; it may be smaller
     });
+    if (!shown) return;
+    const { url, size } = shown;
     this.#urls.input = url;
     const own = width ? { width, height } : size;
     this.editor.show(url, own);
@@ -167,7 +169,7 @@ export class JobBench extends HTMLElement {
     const job = this.#job;
     const { page, regions_found } = this.#sheet();
     const where = `${job.job_id}/${page}`;
-    const known = regions_found !== null && regions_found !== undefined;
+    const known = regions_found !== null;
     if (known && !this.#regions.has(where)) {
       const { regions } = await read(this.#path("/regions"), { signal });
       this.#regions.set(where, new Regions(regions));
@@ -176,7 +178,7 @@ export class JobBench extends HTMLElement {
     const fixed = !known || !ended(job);
     this.editor.edit(regions, fixed);
     for (const part of this.querySelectorAll(".tools .edit")) part.inert = fixed;
-    const none = ended(job) ? "Its text was not found." : "Its text is still being looked for.";
+    const none = ended(job) ? "Its text was not found." : "Its text is still being known for.";
     const hint = known ? "No text was found. Draw a box around what shall go." : none;
     this.list.edit(regions, fixed, painted(job) ? "Erase again" : "Erase", hint);
     regions.addEventListener("change", () => this.#undos(), { signal });

@@ -4,7 +4,7 @@ import { bar, standing } from "./progress.js";
 import { icon, make, note, say, soon, sure } from "./dom.js";
 import { downloadAll } from "./download.js";
 import { ended, painted } from "./jobs.js";
-import { thumb } from "./pictures.js";
+import { knows, thumb } from "./pictures.js";
 
 export class JobList extends HTMLElement {
   #rows = new Map();
@@ -83,7 +83,7 @@ export class JobList extends HTMLElement {
   #row(job) {
     const root = this.jobs.root(job.job_id);
     const row = this.#rows.get(root) ?? this.#made(root, job);
-    if (ended(job) && !row.querySelector("img").src) this.#seen.observe(row);
+    this.#look(row, job);
     const told = JSON.stringify([job.job_id, job.status, job.stage, job.progress, job.position, job.result, root === this.current]);
     row.querySelector("input").checked = this.#picked.has(root);
     if (row.dataset.told === told) return row;
@@ -111,8 +111,15 @@ export class JobList extends HTMLElement {
     const row = make("li", {}, make("label", { className: "pick" }, box), link);
     row.dataset.root = root;
     this.#rows.set(root, row);
-    if ((job.pages ?? 1) === 1) this.#seen.observe(row); // the first page of a document is not drawn yet
     return row;
+  }
+
+  /** Have the row show its picture, once there is one that a browser can show: a page is drawn, a TIFF previewed. */
+  #look(row, job) {
+    const there = knows(row.dataset.root) || job.regions_found !== null || ended(job);
+    if (!there || row.querySelector("img").src || row.dataset.looked === job.status) return;
+    row.dataset.looked = job.status;
+    this.#seen.observe(row);
   }
 
   async #picture(row) {

@@ -13,7 +13,7 @@ export const painted = (job) => ended(job) && Boolean(job.result) && !job.result
 /** Return the pages of a document that is known whole; a picture is the only page of itself. */
 export function sheets(job) {
   const { status, width, height, regions_found } = job;
-  return job.page_states ?? [{ page: 1, status: painted(job) ? "erased" : status, width, height, regions_found }];
+  return job.page_states ?? [{ page: 1, status: painted(job) ? "erased" : status, rendered: true, width, height, regions_found }];
 }
 
 /** Dispatches "change" with `detail` the job's id, or null when the list itself is another. */

@@ -36,6 +36,9 @@ export function know(root, file) {
   if (file.type.startsWith("image/")) thumbs.set(root, small(Promise.resolve(file)).catch(() => thumbs.delete(root) && null));
 }
 
+/** Say whether the thumbnail is made, or in the making. */
+export const knows = (root) => thumbs.has(root);
+
 /** Forget all, as somebody else may sign in. */
 export function forget() {
   thumbs.clear();
