@@ -1,17 +1,21 @@
-"""Repainting without weights: a plane or a membrane through the ring of each patch. Pure.
+"""Repainting without weights: a plane or a membrane through the ring of each patch, or its lines continued. Pure.
 
-Both fills return a new picture in which every pixel outside the mask is the very one that came in. They round, work
+All fills return a new picture in which every pixel outside the mask is the very one that came in. They round, work
 in crops around the patches only, and give the same result every time.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
+from inpaint_service.coherence import CONTEXT_PX, continued
 from inpaint_service.laplace import membrane
 from inpaint_service.patches import Mask, split
-from inpaint_service.rings import Plane, Site, fit_plane, plane_values, site
+from inpaint_service.rings import RING_PX, Bits, Plane, Site, fit_plane, plane_values, site
+from inpaint_service.strategy import COHERENCE, MEMBRANE, PLANE
 
 NEAR_PX = 4
 LEFTOVER_SCALE = 5.0
@@ -59,22 +63,51 @@ def membrane_fill(rgb: Picture, mask: Mask, *, avoid: Mask | None = None) -> Pic
     return out
 
 
+def coherence_fill(rgb: Picture, mask: Mask, *, avoid: Mask | None = None) -> Picture:
+    """Repaint every patch with the lines around it continued through it.
+
+    Args and returns: as `plane_fill`.
+    """
+    out = rgb.copy()
+    untrusted = mask if avoid is None else mask | avoid
+    for spot in _sites(mask, avoid, CONTEXT_PX):
+        crop = rgb[spot.place]
+        plane = fit_plane(crop, spot.ring)
+        values = _blank(crop, spot) if plane is None else _continued(crop, untrusted[spot.place] > 0, plane)
+        np.copyto(out[spot.place], levels(values), where=spot.own[..., None])
+    return out
+
+
+FILLS: dict[str, Callable[..., Picture]] = {PLANE: plane_fill, MEMBRANE: membrane_fill, COHERENCE: coherence_fill}
+
+
 def levels(values: NDArray[np.float32]) -> Picture:
     """Round to gray levels, uint8."""
     return np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
 
-def _sites(mask: Mask, avoid: Mask | None) -> list[Site]:
+def _sites(mask: Mask, avoid: Mask | None, around_px: int = RING_PX) -> list[Site]:
     untrusted = mask if avoid is None else mask | avoid
-    return [site(patch, untrusted) for patch in split(mask, near_px=NEAR_PX)]
+    return [site(patch, untrusted, around_px) for patch in split(mask, near_px=NEAR_PX)]
 
 
 def _membrane(crop: Picture, spot: Site, plane: Plane) -> NDArray[np.float32]:
-    known, unknown = spot.ring, spot.own
-    if plane.scale <= LEFTOVER_SCALE:
-        known, unknown = known & ~plane.outliers, unknown | plane.outliers
+    leftover = _leftover(plane)
     values = plane_values(plane.coefficients, spot.own.shape)
-    return values + membrane(crop - values, known, unknown)
+    return values + membrane(crop - values, spot.ring & ~leftover, spot.own | leftover)
+
+
+def _continued(crop: Picture, masked: Bits, plane: Plane) -> NDArray[np.float32]:
+    """Return the crop with the lines continued through all that is masked in it, starting from a membrane."""
+    unknown = masked | _leftover(plane)
+    values = plane_values(plane.coefficients, masked.shape)
+    deviation = crop - values
+    guess = membrane(deviation, ~unknown, unknown)
+    return values + continued(np.where(unknown[..., None], guess, deviation), unknown)
+
+
+def _leftover(plane: Plane) -> Bits:
+    return plane.outliers & (plane.scale <= LEFTOVER_SCALE)
 
 
 def _blank(crop: Picture, spot: Site) -> NDArray[np.float32]:

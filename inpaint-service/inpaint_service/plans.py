@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -13,11 +13,13 @@ from cleanplate.contract.messages import RegionResult
 from cleanplate.contract.problems import Invalid
 from inpaint_service import crops, fills
 from inpaint_service.batches import batched
+from inpaint_service.coherence import CONTEXT_PX
 from inpaint_service.crops import CropOptions
 from inpaint_service.engines import Inpainter, Params, most_in_batch
+from inpaint_service.fills import FILLS
 from inpaint_service.patches import Edges, Mask, Patch, grow, split, united
 from inpaint_service.rings import RING_PX
-from inpaint_service.strategy import MEMBRANE, PLANE, Choice, Flatness, choose
+from inpaint_service.strategy import COHERENCE, Choice, Flatness, choose
 from inpaint_service.windows import Window
 
 HdStrategy = Literal["Auto", "Original", "Resize", "Crop"]
@@ -25,8 +27,6 @@ Picture = NDArray[np.uint8]
 
 BATCH_STEP_PX = 32
 """Sides of windows that may go into a batch are multiples of this, so that more of them have the same shape."""
-
-FILLS: dict[str, Callable[..., Picture]] = {PLANE: fills.plane_fill, MEMBRANE: fills.membrane_fill}
 
 
 @dataclass(frozen=True)
@@ -134,14 +134,15 @@ def _fill_units(
     patches: Sequence[Patch], choices: Sequence[Choice], served: Sequence[tuple[int, ...]], size: tuple[int, int]
 ) -> list[Unit]:
     return [
-        Unit(choice.strategy, (_around(patch, size),), patch, regions, choice.plane)
+        Unit(choice.strategy, (_around(patch, choice, size),), patch, regions, choice.plane)
         for patch, choice, regions in zip(patches, choices, served, strict=True)
         if choice.strategy in FILLS
     ]
 
 
-def _around(patch: Patch, size: tuple[int, int]) -> Window:
-    return Window(grow(patch.edges, RING_PX, size), patch.edges, ())
+def _around(patch: Patch, choice: Choice, size: tuple[int, int]) -> Window:
+    around_px = CONTEXT_PX if choice.strategy == COHERENCE else RING_PX
+    return Window(grow(patch.edges, around_px, size), patch.edges, ())
 
 
 def _model_units(

@@ -23,7 +23,7 @@ from inpaint_service import fills, masks, tiles
 from inpaint_service.engines import Batching, Inpainter, OutOfMemory, Params, most_in_batch
 from inpaint_service.grain import with_grain
 from inpaint_service.patches import Mask, Patch, grow
-from inpaint_service.plans import FILLS, HdStrategy, Options, Picture, Plan, Unit, plan
+from inpaint_service.plans import HdStrategy, Options, Picture, Plan, Unit, plan
 from inpaint_service.rings import plane_values
 from inpaint_service.windows import Window
 
@@ -86,7 +86,7 @@ class Canvas:
         if unit.plane is not None:
             new = fills.levels(plane_values(unit.plane, own.shape))
         else:
-            new = FILLS[unit.strategy](self.picture[place], own, avoid=self._plan.mask[place])
+            new = fills.FILLS[unit.strategy](self.picture[place], own, avoid=self._plan.mask[place])
         known = self._plan.mask[place] == 0
         self._write(window, with_grain(new, self._before[place], own > 0, known, seed=window.edges[:2]), own)
 

@@ -58,14 +58,15 @@ class Plane:
     outlier_share: float
 
 
-def site(patch: Patch, mask: Mask) -> Site:
+def site(patch: Patch, mask: Mask, around_px: int = RING_PX) -> Site:
     """Find the ring of a patch.
 
     Args:
         patch: where to repaint.
         mask: (H, W) uint8, all of the picture's masked pixels: none of them can be part of a ring.
+        around_px: how much of the picture to show around it.
     """
-    left, top, right, bottom = edges = grow(patch.edges, RING_PX, mask.shape[:2])
+    left, top, right, bottom = edges = grow(patch.edges, around_px, mask.shape[:2])
     own = patch.within(edges)
     near = cv2.dilate(own, np.ones((2 * RING_PX + 1,) * 2, np.uint8))
     place = slice(top, bottom), slice(left, right)

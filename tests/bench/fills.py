@@ -72,6 +72,7 @@ METHODS: dict[str, Method] = {
     "telea r3": telea,
     "plane": fills.plane_fill,
     "membrane": fills.membrane_fill,
+    "coherence": fills.coherence_fill,
     "router": router,
 }
 

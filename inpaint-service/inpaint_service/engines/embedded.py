@@ -1,4 +1,4 @@
-"""The engines that need no weights: the plane, the membrane, and the choice between them."""
+"""The engines that need no weights: the fills, and the choice between them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from inpaint_service import fills
 from inpaint_service.engines import Params
-from inpaint_service.patches import paint, split
-from inpaint_service.strategy import PLANE, choose
+from inpaint_service.patches import Patch, paint, split
+from inpaint_service.strategy import choose
 
 
 class Embedded:
@@ -29,11 +29,12 @@ class Embedded:
         self, rgb: NDArray[np.uint8], mask: NDArray[np.uint8], params: Params | None = None
     ) -> NDArray[np.uint8]:
         """Repaint a crop; `params` has no bearing on a fill."""
-        patches = split(mask, near_px=fills.NEAR_PX)
-        flat = [patch for patch in patches if choose(rgb, patch, mask, self.name).strategy == PLANE]
-        planes = paint(flat, mask.shape)
-        filled = fills.plane_fill(rgb, planes, avoid=mask)
-        return fills.membrane_fill(filled, np.where(planes > 0, np.uint8(0), mask), avoid=mask)
+        chosen: dict[str, list[Patch]] = {}
+        for patch in split(mask, near_px=fills.NEAR_PX):
+            chosen.setdefault(choose(rgb, patch, mask, self.name).strategy, []).append(patch)
+        for name, patches in chosen.items():
+            rgb = fills.FILLS[name](rgb, paint(patches, mask.shape), avoid=mask)
+        return rgb if chosen else rgb.copy()
 
     def close(self) -> None:
         """There is nothing to give back."""

@@ -1,4 +1,4 @@
-"""Planes and membranes."""
+"""Planes, membranes, and lines that are continued."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.linalg import spsolve
 
-from inpaint_service.fills import membrane_fill, plane_fill
+from inpaint_service.fills import FILLS, membrane_fill, plane_fill
 from inpaint_service.laplace import membrane
 
 Fill = Callable[..., NDArray[np.uint8]]
 
-both = pytest.mark.parametrize("fill", [plane_fill, membrane_fill])
+every = pytest.mark.parametrize("fill", FILLS.values())
 
 
 def slope(height: int, width: int) -> NDArray[np.uint8]:
@@ -32,7 +32,7 @@ def boxed(shape: tuple[int, int], *boxes: tuple[int, int, int, int]) -> NDArray[
     return mask
 
 
-@both
+@every
 @given(seed=st.integers(0, 2**32 - 1))
 @settings(max_examples=25, deadline=None)
 def test_nothing_outside_the_mask_changes_and_nothing_is_mutated(fill: Fill, seed: int) -> None:
@@ -50,7 +50,7 @@ def test_nothing_outside_the_mask_changes_and_nothing_is_mutated(fill: Fill, see
     assert np.array_equal(out, fill(rgb, mask))
 
 
-@both
+@every
 def test_a_slope_is_continued_exactly(fill: Fill) -> None:
     truth = slope(60, 90)
     mask = boxed((60, 90), (20, 20, 60, 35))
@@ -58,7 +58,7 @@ def test_a_slope_is_continued_exactly(fill: Fill) -> None:
     assert np.abs(fill(written, mask).astype(int) - truth).max() <= 1
 
 
-@both
+@every
 def test_a_slope_is_continued_to_the_pictures_border(fill: Fill) -> None:
     truth = slope(60, 90)
     mask = boxed((60, 90), (60, 40, 90, 60))
@@ -66,14 +66,14 @@ def test_a_slope_is_continued_to_the_pictures_border(fill: Fill) -> None:
     assert np.abs(fill(written, mask).astype(int) - truth).max() <= 1
 
 
-@both
+@every
 def test_white_stays_white(fill: Fill) -> None:
     rgb = np.full((40, 60, 3), 255, np.uint8)
     rgb[15:25, 20:40] = 0
     assert fill(rgb, boxed((40, 60), (18, 13, 42, 27))).min() == 255
 
 
-@both
+@every
 def test_ink_that_reaches_past_the_mask_does_not_bleed_in(fill: Fill) -> None:
     rgb = np.full((60, 120, 3), 230, np.uint8)
     rgb[20:40, 30:90:10] = 10
@@ -81,7 +81,7 @@ def test_ink_that_reaches_past_the_mask_does_not_bleed_in(fill: Fill) -> None:
     assert fill(rgb, mask)[mask > 0].min() > 220
 
 
-@both
+@every
 def test_what_is_to_be_avoided_is_not_looked_at(fill: Fill) -> None:
     rgb = np.full((40, 60, 3), 100, np.uint8)
     rgb[:, 30:] = 250
@@ -89,7 +89,7 @@ def test_what_is_to_be_avoided_is_not_looked_at(fill: Fill) -> None:
     assert fill(rgb, mask, avoid=boxed((40, 60), (30, 0, 60, 40)))[mask > 0].max() == 100
 
 
-@both
+@every
 def test_a_picture_that_is_masked_all_over_gets_one_color(fill: Fill) -> None:
     rgb = np.random.default_rng(0).integers(0, 256, (9, 9, 3)).astype(np.uint8)
     assert len(np.unique(fill(rgb, np.full((9, 9), 255, np.uint8)).reshape(-1, 3), axis=0)) == 1

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from inpaint_service import strategy
 from inpaint_service.patches import split
 from inpaint_service.strategy import Choice, Flatness, choose
 
@@ -32,9 +33,9 @@ def test_a_rough_ring_goes_to_the_model() -> None:
     assert "not flat" in choice.reason
 
 
-def test_a_rough_ring_gets_a_membrane_where_no_model_is_loaded() -> None:
+def test_the_lines_of_a_rough_ring_are_continued_where_no_model_is_loaded() -> None:
     choice = choose(noisy(20.0), PATCH, MASK, "auto")
-    assert choice.strategy == "membrane"
+    assert choice.strategy == "coherence"
     assert choice.reason.endswith("no model is loaded")
 
 
@@ -44,7 +45,7 @@ def test_a_flat_ring_that_something_crosses_is_not_flat() -> None:
     assert choose(rgb, PATCH, MASK, "lama").strategy == "lama"
 
 
-@pytest.mark.parametrize("engine", ["plane", "membrane"])
+@pytest.mark.parametrize("engine", ["plane", "membrane", "coherence"])
 def test_a_fill_that_was_asked_for_is_used_everywhere(engine: str) -> None:
     assert choose(noisy(50.0), PATCH, MASK, engine) == Choice(engine, f"{engine} was asked for")
 
@@ -54,6 +55,14 @@ def test_where_all_is_masked_nothing_is_flat() -> None:
     [patch] = split(everything)
     choice = choose(noisy(0.0)[:20, :20], patch, everything, "lama")
     assert choice == Choice("lama", "nothing unmasked around it")
+    assert choose(noisy(0.0)[:20, :20], patch, everything, "auto").strategy == "membrane"
+
+
+def test_lines_are_not_continued_through_a_hole_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(strategy, "LARGE_PX", PATCH.area)
+    assert choose(noisy(20.0), PATCH, MASK, "auto").strategy == "coherence"
+    monkeypatch.setattr(strategy, "LARGE_PX", PATCH.area - 1)
+    assert choose(noisy(20.0), PATCH, MASK, "auto").strategy == "membrane"
 
 
 def test_flatness_is_a_parameter() -> None:
