@@ -28,6 +28,7 @@ TRUST = (0.1, 0.3)
 SWEEPS = 60
 SETTLED = 5e-3
 RIDGE = 1e-5
+TINY = 1e-20
 
 Values = NDArray[np.float32]
 Bits = NDArray[np.bool_]
@@ -109,18 +110,19 @@ def _equations(
 
 
 def _settled(matrix: csr_array, right: Values, values: Values) -> Values:
-    """Solve for all channels at once, from these values on."""
-    step = 1 / matrix.diagonal()[:, None]
-    residual = right - matrix @ values
-    ahead = change = step * residual
-    power = (residual * change).sum(axis=0)
+    """Solve from these values on, (n, channels); all channels take their steps together."""
+    values, residual = values.copy(), right - matrix @ values
+    share = 1 / matrix.diagonal()[:, None]
+    ahead = change = share * residual
+    power = np.vdot(residual, change)
     for _ in range(SWEEPS):
         pushed = matrix @ ahead
-        length = power / np.maximum((ahead * pushed).sum(axis=0), 1e-20)
-        values, residual = values + length * ahead, residual - length * pushed
-        change = step * residual
-        if np.sqrt(np.mean(change**2)) < SETTLED:
+        length = power / max(np.vdot(ahead, pushed), np.float32(TINY))
+        values += length * ahead
+        residual -= length * pushed
+        change = share * residual
+        if np.vdot(change, change) < SETTLED**2 * change.size:
             break
-        power, before = (residual * change).sum(axis=0), power
-        ahead = change + power / np.maximum(before, 1e-20) * ahead
+        power, before = np.vdot(residual, change), power
+        ahead = change + power / max(before, np.float32(TINY)) * ahead
     return values
