@@ -1,4 +1,4 @@
-"""Repainting without weights: a plane or a membrane through the ring of each patch, or its lines continued. Pure.
+"""Repainting without weights: a plane or a membrane through the ring of each patch, its lines or its pattern. Pure.
 
 All fills return a new picture in which every pixel outside the mask is the very one that came in. They round, work
 in crops around the patches only, and give the same result every time.
@@ -11,11 +11,12 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from inpaint_service import patterns
 from inpaint_service.coherence import CONTEXT_PX, continued
 from inpaint_service.laplace import membrane
 from inpaint_service.patches import Mask, split
 from inpaint_service.rings import RING_PX, Bits, Plane, Site, fit_plane, plane_values, site
-from inpaint_service.strategy import COHERENCE, MEMBRANE, PLANE
+from inpaint_service.strategy import COHERENCE, MEMBRANE, PATTERN, PLANE
 
 NEAR_PX = 4
 LEFTOVER_SCALE = 5.0
@@ -78,7 +79,30 @@ def coherence_fill(rgb: Picture, mask: Mask, *, avoid: Mask | None = None) -> Pi
     return out
 
 
-FILLS: dict[str, Callable[..., Picture]] = {PLANE: plane_fill, MEMBRANE: membrane_fill, COHERENCE: coherence_fill}
+def pattern_fill(rgb: Picture, mask: Mask, *, avoid: Mask | None = None) -> Picture:
+    """Repaint every patch with the regular pattern around it; where there is none, as `coherence_fill` does.
+
+    Args and returns: as `plane_fill`.
+    """
+    out = coherence_fill(rgb, mask, avoid=avoid)
+    untrusted = mask if avoid is None else mask | avoid
+    for spot in _sites(mask, avoid, patterns.CONTEXT_PX):
+        crop, masked = rgb[spot.place], untrusted[spot.place] > 0
+        pattern, plane = patterns.find(crop, spot.own, masked), fit_plane(crop, spot.ring)
+        if pattern is not None and plane is not None:
+            fine, laid = patterns.laid(pattern, masked)
+            values = plane_values(plane.coefficients, masked.shape)
+            coarse = values + membrane(pattern.coarse - values, ~masked, masked)
+            np.copyto(out[spot.place], levels(coarse + fine), where=(spot.own & laid)[..., None])
+    return out
+
+
+FILLS: dict[str, Callable[..., Picture]] = {
+    PLANE: plane_fill,
+    MEMBRANE: membrane_fill,
+    COHERENCE: coherence_fill,
+    PATTERN: pattern_fill,
+}
 
 
 def levels(values: NDArray[np.float32]) -> Picture:

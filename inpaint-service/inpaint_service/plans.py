@@ -11,15 +11,14 @@ from numpy.typing import NDArray
 
 from cleanplate.contract.messages import RegionResult
 from cleanplate.contract.problems import Invalid
-from inpaint_service import crops, fills
+from inpaint_service import coherence, crops, fills, patterns
 from inpaint_service.batches import batched
-from inpaint_service.coherence import CONTEXT_PX
 from inpaint_service.crops import CropOptions
 from inpaint_service.engines import Inpainter, Params, most_in_batch
 from inpaint_service.fills import FILLS
 from inpaint_service.patches import Edges, Mask, Patch, grow, split, united
 from inpaint_service.rings import RING_PX
-from inpaint_service.strategy import COHERENCE, Choice, Flatness, choose
+from inpaint_service.strategy import COHERENCE, PATTERN, Choice, Flatness, choose
 from inpaint_service.windows import Window
 
 HdStrategy = Literal["Auto", "Original", "Resize", "Crop"]
@@ -27,6 +26,9 @@ Picture = NDArray[np.uint8]
 
 BATCH_STEP_PX = 32
 """Sides of windows that may go into a batch are multiples of this, so that more of them have the same shape."""
+
+AROUND_PX = {COHERENCE: coherence.CONTEXT_PX, PATTERN: patterns.CONTEXT_PX}
+"""What fills look at around a patch where the ring does not suffice."""
 
 
 @dataclass(frozen=True)
@@ -141,8 +143,7 @@ def _fill_units(
 
 
 def _around(patch: Patch, choice: Choice, size: tuple[int, int]) -> Window:
-    around_px = CONTEXT_PX if choice.strategy == COHERENCE else RING_PX
-    return Window(grow(patch.edges, around_px, size), patch.edges, ())
+    return Window(grow(patch.edges, AROUND_PX.get(choice.strategy, RING_PX), size), patch.edges, ())
 
 
 def _model_units(

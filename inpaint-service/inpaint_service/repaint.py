@@ -25,6 +25,7 @@ from inpaint_service.grain import with_grain
 from inpaint_service.patches import Mask, Patch, grow
 from inpaint_service.plans import HdStrategy, Options, Picture, Plan, Unit, plan
 from inpaint_service.rings import plane_values
+from inpaint_service.strategy import PATTERN
 from inpaint_service.windows import Window
 
 __all__ = ["Canvas", "HdStrategy", "Note", "Options", "Plan", "Unit", "plan"]
@@ -87,8 +88,10 @@ class Canvas:
             new = fills.levels(plane_values(unit.plane, own.shape))
         else:
             new = fills.FILLS[unit.strategy](self.picture[place], own, avoid=self._plan.mask[place])
-        known = self._plan.mask[place] == 0
-        self._write(window, with_grain(new, self._before[place], own > 0, known, seed=window.edges[:2]), own)
+        if unit.strategy != PATTERN:  # that has its own
+            known = self._plan.mask[place] == 0
+            new = with_grain(new, self._before[place], own > 0, known, seed=window.edges[:2])
+        self._write(window, new, own)
 
     def _repaint_windows(self, windows: Sequence[Window], notes: list[Note]) -> None:
         windows = [window for window in windows if self._mask_to_do(window)[window.inner].any()]

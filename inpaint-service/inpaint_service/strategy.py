@@ -1,8 +1,8 @@
 """Which fill or model repaints which patch, and why. Pure.
 
 Rules, in order: a fill that was asked for by name; a plane where the ring is flat; the model where one is loaded; the
-lines around it continued; in a hole too large for that, a membrane. A model is not asked where there is nothing to
-imagine.
+pattern around it, if there is one; the lines around it; in a hole too large for that, a membrane. A model is not asked
+where there is nothing to imagine.
 """
 
 from __future__ import annotations
@@ -12,14 +12,16 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from inpaint_service import patterns
 from inpaint_service.patches import Mask, Patch
 from inpaint_service.rings import Plane, fit_plane, site
 
-PLANE, MEMBRANE, COHERENCE, AUTO = "plane", "membrane", "coherence", "auto"
-EMBEDDED = (AUTO, PLANE, MEMBRANE, COHERENCE)
+PLANE, MEMBRANE, COHERENCE, PATTERN, AUTO = "plane", "membrane", "coherence", "pattern", "auto"
+BY_NAME = (PLANE, MEMBRANE, COHERENCE, PATTERN)
+EMBEDDED = (AUTO, *BY_NAME)
 
 LARGE_PX = 200_000
-"""Lines are not continued through more pixels at once, since each costs several times what it costs a membrane."""
+"""Lines and patterns are not continued through more pixels at once: each costs several times what a membrane does."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ def choose(rgb: NDArray[np.uint8], patch: Patch, mask: Mask, engine: str, flatne
         engine: name of the engine that is loaded.
         flatness: what counts as flat.
     """
-    if engine in (PLANE, MEMBRANE, COHERENCE):
+    if engine in BY_NAME:
         return Choice(engine, f"{engine} was asked for")
     spot = site(patch, mask)
     plane = fit_plane(rgb[spot.place], spot.ring)
@@ -71,10 +73,17 @@ def choose(rgb: NDArray[np.uint8], patch: Patch, mask: Mask, engine: str, flatne
     if plane is not None and flat:
         return Choice(PLANE, words, plane.coefficients)
     if engine == AUTO and (plane is None or patch.area > LARGE_PX):
-        return Choice(MEMBRANE, f"{words}; no model is loaded, and there are no lines to continue")
+        return Choice(MEMBRANE, f"{words}; no model is loaded, and there is nothing to continue")
+    if engine == AUTO and _is_regular(rgb, patch, mask):
+        return Choice(PATTERN, f"{words}; what is around it repeats itself")
     if engine == AUTO:
         return Choice(COHERENCE, f"{words}; no model is loaded")
     return Choice(engine, words)
+
+
+def _is_regular(rgb: NDArray[np.uint8], patch: Patch, mask: Mask) -> bool:
+    spot = site(patch, mask, patterns.CONTEXT_PX)
+    return patterns.find(rgb[spot.place], spot.own, mask[spot.place] > 0) is not None
 
 
 def _judge(plane: Plane | None, flatness: Flatness) -> tuple[bool, str]:

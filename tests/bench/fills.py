@@ -73,6 +73,7 @@ METHODS: dict[str, Method] = {
     "plane": fills.plane_fill,
     "membrane": fills.membrane_fill,
     "coherence": fills.coherence_fill,
+    "pattern": fills.pattern_fill,
     "router": router,
 }
 

@@ -17,7 +17,7 @@ from inpaint_service.engines.offload import Offload
 NO_TORCH = "the package torch is not installed"
 
 
-@pytest.mark.parametrize("name", ["auto", "plane", "membrane", "coherence"])
+@pytest.mark.parametrize("name", ["auto", "plane", "membrane", "coherence", "pattern"])
 def test_an_embedded_engine_is_usable_everywhere_and_repaints(name: str) -> None:
     assert engines.usable(name) == (True, "embedded")
     engine = engines.load(name)

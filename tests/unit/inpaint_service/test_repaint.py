@@ -97,7 +97,7 @@ def done(rgb: Picture, mask: Picture, painter: Painter | Embedded, options: Opti
     return canvas.picture
 
 
-@pytest.mark.parametrize("name", ["painter", "auto", "plane", "membrane", "coherence"])
+@pytest.mark.parametrize("name", ["painter", "auto", "plane", "membrane", "coherence", "pattern"])
 @pytest.mark.parametrize("strategy", ["Auto", "Original", "Resize", "Crop"])
 @given(seed=st.integers(0, 2**32 - 1))
 @settings(max_examples=5, deadline=None)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from inpaint_service import strategy
 from inpaint_service.patches import split
-from inpaint_service.strategy import Choice, Flatness, choose
+from inpaint_service.strategy import BY_NAME, Choice, Flatness, choose
 
 MASK = np.zeros((60, 120), np.uint8)
 MASK[20:40, 30:90] = 255
@@ -45,7 +45,7 @@ def test_a_flat_ring_that_something_crosses_is_not_flat() -> None:
     assert choose(rgb, PATCH, MASK, "lama").strategy == "lama"
 
 
-@pytest.mark.parametrize("engine", ["plane", "membrane", "coherence"])
+@pytest.mark.parametrize("engine", BY_NAME)
 def test_a_fill_that_was_asked_for_is_used_everywhere(engine: str) -> None:
     assert choose(noisy(50.0), PATCH, MASK, engine) == Choice(engine, f"{engine} was asked for")
 
