@@ -20,8 +20,9 @@ PLANE, MEMBRANE, COHERENCE, PATTERN, AUTO = "plane", "membrane", "coherence", "p
 BY_NAME = (PLANE, MEMBRANE, COHERENCE, PATTERN)
 EMBEDDED = (AUTO, *BY_NAME)
 
-LARGE_PX = 200_000
-"""Lines and patterns are not continued through more pixels at once: each costs several times what a membrane does."""
+LARGE_PX, WIDE_PX = 200_000, 2_000_000
+"""Lines and patterns are not continued through more pixels at once, nor within a larger box: they take several times
+the time and the memory of a membrane."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,9 @@ def choose(rgb: NDArray[np.uint8], patch: Patch, mask: Mask, engine: str, flatne
         engine: name of the engine that is loaded.
         flatness: what counts as flat.
     """
+    large = patch.area > LARGE_PX or patch.pixels.size > WIDE_PX
+    if engine in (COHERENCE, PATTERN) and large:
+        return Choice(MEMBRANE, f"{engine} was asked for, but the hole is too large")
     if engine in BY_NAME:
         return Choice(engine, f"{engine} was asked for")
     spot = site(patch, mask)
@@ -72,7 +76,7 @@ def choose(rgb: NDArray[np.uint8], patch: Patch, mask: Mask, engine: str, flatne
     flat, words = _judge(plane, flatness or Flatness())
     if plane is not None and flat:
         return Choice(PLANE, words, plane.coefficients)
-    if engine == AUTO and (plane is None or patch.area > LARGE_PX):
+    if engine == AUTO and (plane is None or large):
         return Choice(MEMBRANE, f"{words}; no model is loaded, and there is nothing to continue")
     if engine == AUTO and _is_regular(rgb, patch, mask):
         return Choice(PATTERN, f"{words}; what is around it repeats itself")

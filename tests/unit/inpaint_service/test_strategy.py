@@ -13,6 +13,7 @@ from inpaint_service.strategy import BY_NAME, Choice, Flatness, choose
 MASK = np.zeros((60, 120), np.uint8)
 MASK[20:40, 30:90] = 255
 [PATCH] = split(MASK)
+FOLLOWING = ("auto", "coherence", "pattern")
 
 
 def noisy(sigma: float) -> NDArray[np.uint8]:
@@ -58,11 +59,14 @@ def test_where_all_is_masked_nothing_is_flat() -> None:
     assert choose(noisy(0.0)[:20, :20], patch, everything, "auto").strategy == "membrane"
 
 
-def test_lines_are_not_continued_through_a_hole_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(strategy, "LARGE_PX", PATCH.area)
-    assert choose(noisy(20.0), PATCH, MASK, "auto").strategy == "coherence"
-    monkeypatch.setattr(strategy, "LARGE_PX", PATCH.area - 1)
-    assert choose(noisy(20.0), PATCH, MASK, "auto").strategy == "membrane"
+@pytest.mark.parametrize(("limit", "size"), [("LARGE_PX", PATCH.area), ("WIDE_PX", PATCH.pixels.size)])
+def test_lines_are_not_continued_through_a_hole_too_large(
+    limit: str, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(strategy, limit, size)
+    assert [choose(noisy(20.0), PATCH, MASK, engine).strategy for engine in FOLLOWING] == ["coherence", *FOLLOWING[1:]]
+    monkeypatch.setattr(strategy, limit, size - 1)
+    assert {choose(noisy(20.0), PATCH, MASK, engine).strategy for engine in FOLLOWING} == {"membrane"}
 
 
 def test_flatness_is_a_parameter() -> None:
