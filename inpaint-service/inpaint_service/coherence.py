@@ -4,8 +4,9 @@ A membrane forgets the edges that run into the hole; here the hole's pixels solv
 conducts along the lines around and hardly across them, after Weickert, Coherence-Enhancing Diffusion Filtering,
 International Journal of Computer Vision 31, 1999. The structure tensor is the sum over the channels (Di Zenzo, A Note
 on the Gradient of a Multi-Image, 1986), carried into the hole by normalized convolution (Knutsson and Westin, CVPR
-1993). The constants were chosen on drawn pictures that `tests.bench.quality` does not use; from 0.7 to 1.5 times each
-of them the mean moves by at most 0.1 dB.
+1993). The constants were chosen on drawn photographs that `tests.bench.quality` does not use: there the membrane is
+beaten by 0.9 dB; half or twice the noise, 0.7 px of smoothing or 8 px of reach moved that by at most 0.1, 3 px of reach
+cost 0.2.
 """
 
 from __future__ import annotations

@@ -11,8 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from inpaint_service import patterns
-from inpaint_service.coherence import CONTEXT_PX, continued
+from inpaint_service import coherence, patterns
 from inpaint_service.laplace import membrane
 from inpaint_service.patches import Mask, split
 from inpaint_service.rings import RING_PX, Bits, Plane, Site, fit_plane, plane_values, site
@@ -20,6 +19,8 @@ from inpaint_service.strategy import COHERENCE, MEMBRANE, PATTERN, PLANE
 
 NEAR_PX = 4
 LEFTOVER_SCALE = 5.0
+AROUND_PX = {PLANE: RING_PX, MEMBRANE: RING_PX, COHERENCE: coherence.CONTEXT_PX, PATTERN: patterns.CONTEXT_PX}
+"""How much of the picture a fill looks at around a patch."""
 
 Picture = NDArray[np.uint8]
 
@@ -35,13 +36,7 @@ def plane_fill(rgb: Picture, mask: Mask, *, avoid: Mask | None = None) -> Pictur
     Returns:
         (H, W, 3) uint8, a new array.
     """
-    out = rgb.copy()
-    for spot in _sites(mask, avoid):
-        crop = rgb[spot.place]
-        plane = fit_plane(crop, spot.ring)
-        values = _blank(crop, spot) if plane is None else plane_values(plane.coefficients, spot.own.shape)
-        np.copyto(out[spot.place], levels(values), where=spot.own[..., None])
-    return out
+    return _filled(rgb, mask, avoid, PLANE, lambda crop, spot, plane: plane_values(plane.coefficients, spot.own.shape))
 
 
 def membrane_fill(rgb: Picture, mask: Mask, *, avoid: Mask | None = None) -> Picture:
@@ -55,13 +50,7 @@ def membrane_fill(rgb: Picture, mask: Mask, *, avoid: Mask | None = None) -> Pic
 
     Args and returns: as `plane_fill`.
     """
-    out = rgb.copy()
-    for spot in _sites(mask, avoid):
-        crop = rgb[spot.place]
-        plane = fit_plane(crop, spot.ring)
-        values = _blank(crop, spot) if plane is None else _membrane(crop, spot, plane)
-        np.copyto(out[spot.place], levels(values), where=spot.own[..., None])
-    return out
+    return _filled(rgb, mask, avoid, MEMBRANE, _membrane)
 
 
 def coherence_fill(rgb: Picture, mask: Mask, *, avoid: Mask | None = None) -> Picture:
@@ -69,14 +58,7 @@ def coherence_fill(rgb: Picture, mask: Mask, *, avoid: Mask | None = None) -> Pi
 
     Args and returns: as `plane_fill`.
     """
-    out = rgb.copy()
-    untrusted = mask if avoid is None else mask | avoid
-    for spot in _sites(mask, avoid, CONTEXT_PX):
-        crop = rgb[spot.place]
-        plane = fit_plane(crop, spot.ring)
-        values = _blank(crop, spot) if plane is None else _continued(crop, untrusted[spot.place] > 0, plane)
-        np.copyto(out[spot.place], levels(values), where=spot.own[..., None])
-    return out
+    return _filled(rgb, mask, avoid, COHERENCE, _continued)
 
 
 def pattern_fill(rgb: Picture, mask: Mask, *, avoid: Mask | None = None) -> Picture:
@@ -84,17 +66,18 @@ def pattern_fill(rgb: Picture, mask: Mask, *, avoid: Mask | None = None) -> Pict
 
     Args and returns: as `plane_fill`.
     """
-    out = coherence_fill(rgb, mask, avoid=avoid)
-    untrusted = mask if avoid is None else mask | avoid
-    for spot in _sites(mask, avoid, patterns.CONTEXT_PX):
-        crop, masked = rgb[spot.place], untrusted[spot.place] > 0
-        pattern, plane = patterns.find(crop, spot.own, masked), fit_plane(crop, spot.ring)
+    out, left = rgb.copy(), mask.copy()
+    for spot in _sites(mask, avoid, PATTERN):
+        crop = rgb[spot.place]
+        pattern, plane = patterns.find(crop, spot), fit_plane(crop, spot.ring)
         if pattern is not None and plane is not None:
-            fine, laid = patterns.laid(pattern, masked)
-            values = plane_values(plane.coefficients, masked.shape)
-            coarse = values + membrane(pattern.coarse - values, ~masked, masked)
-            np.copyto(out[spot.place], levels(coarse + fine), where=(spot.own & laid)[..., None])
-    return out
+            fine, laid = patterns.laid(pattern, spot.masked)
+            values = plane_values(plane.coefficients, laid.shape)
+            coarse = values + membrane(pattern.coarse - values, ~spot.masked, spot.masked)
+            laid &= spot.own
+            np.copyto(out[spot.place], levels(coarse + fine), where=laid[..., None])
+            left[spot.place][laid] = 0
+    return coherence_fill(out, left, avoid=mask if avoid is None else mask | avoid)
 
 
 FILLS: dict[str, Callable[..., Picture]] = {
@@ -110,9 +93,26 @@ def levels(values: NDArray[np.float32]) -> Picture:
     return np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
 
-def _sites(mask: Mask, avoid: Mask | None, around_px: int = RING_PX) -> list[Site]:
+def _filled(
+    rgb: Picture,
+    mask: Mask,
+    avoid: Mask | None,
+    strategy: str,
+    values: Callable[[Picture, Site, Plane], NDArray[np.float32]],
+) -> Picture:
+    """Repaint every patch with these values of its crop."""
+    out = rgb.copy()
+    for spot in _sites(mask, avoid, strategy):
+        crop = rgb[spot.place]
+        plane = fit_plane(crop, spot.ring)
+        new = _blank(crop, spot) if plane is None else values(crop, spot, plane)
+        np.copyto(out[spot.place], levels(new), where=spot.own[..., None])
+    return out
+
+
+def _sites(mask: Mask, avoid: Mask | None, strategy: str) -> list[Site]:
     untrusted = mask if avoid is None else mask | avoid
-    return [site(patch, untrusted, around_px) for patch in split(mask, near_px=NEAR_PX)]
+    return [site(patch, untrusted, AROUND_PX[strategy]) for patch in split(mask, near_px=NEAR_PX)]
 
 
 def _membrane(crop: Picture, spot: Site, plane: Plane) -> NDArray[np.float32]:
@@ -121,13 +121,13 @@ def _membrane(crop: Picture, spot: Site, plane: Plane) -> NDArray[np.float32]:
     return values + membrane(crop - values, spot.ring & ~leftover, spot.own | leftover)
 
 
-def _continued(crop: Picture, masked: Bits, plane: Plane) -> NDArray[np.float32]:
+def _continued(crop: Picture, spot: Site, plane: Plane) -> NDArray[np.float32]:
     """Return the crop with the lines continued through all that is masked in it, starting from a membrane."""
-    unknown = masked | _leftover(plane)
-    values = plane_values(plane.coefficients, masked.shape)
+    unknown = spot.masked | _leftover(plane)
+    values = plane_values(plane.coefficients, unknown.shape)
     deviation = crop - values
     guess = membrane(deviation, ~unknown, unknown)
-    return values + continued(np.where(unknown[..., None], guess, deviation), unknown)
+    return values + coherence.continued(np.where(unknown[..., None], guess, deviation), unknown)
 
 
 def _leftover(plane: Plane) -> Bits:

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from inpaint_service.means import blurred, boxed
 from inpaint_service.rings import MAD_TO_SIGMA
 
 FINE_PX = 1.5
@@ -41,7 +42,7 @@ def with_grain(filled: Picture, before: Picture, own: Bits, known: Bits, seed: t
         seed: the same gives the same grain.
     """
     apart = cv2.erode(known.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=1) > 0
-    fine = _fine(before, apart)
+    fine = before - blurred(before, apart, FINE_PX)
     quiet = _quiet(fine, apart)
     around = fine[quiet]
     if len(around) < ENOUGH_PX:
@@ -55,20 +56,9 @@ def with_grain(filled: Picture, before: Picture, own: Bits, known: Bits, seed: t
     return np.where(own[..., None], grained, filled)
 
 
-def _fine(rgb: Picture, known: Bits) -> NDArray[np.float32]:
-    """Return what is finer than the blur of what is known; elsewhere it means nothing."""
-    share = known.astype(np.float32)
-    blurred = cv2.GaussianBlur(rgb * share[..., None], (0, 0), FINE_PX)
-    return np.asarray(rgb - blurred / np.maximum(cv2.GaussianBlur(share, (0, 0), FINE_PX), 1e-3)[..., None], np.float32)
-
-
 def _quiet(fine: NDArray[np.float32], apart: Bits) -> Bits:
     """Return where least happens around."""
-    energy, count = (
-        cv2.boxFilter(part, -1, (WINDOW_PX,) * 2, normalize=False)
-        for part in ((fine**2).mean(axis=2) * apart, apart.astype(np.float32))
-    )
-    energy = energy / np.maximum(count, 1)
+    energy, _ = boxed((fine**2).mean(axis=2), apart, WINDOW_PX)
     return np.asarray(apart & (energy <= np.quantile(energy[apart], QUIET))) if apart.any() else apart
 
 
@@ -83,5 +73,5 @@ def _coarse(drawn: NDArray[np.float32], likeness: float) -> NDArray[np.float32]:
     """Return noise as strong as it was, blurred by the Gaussian that makes neighbors so alike."""
     if likeness < 0.1:
         return drawn
-    blurred = cv2.GaussianBlur(drawn, (0, 0), math.sqrt(-1 / (4 * math.log(likeness))))
-    return np.asarray(blurred * (drawn.std() / max(float(blurred.std()), 1e-6)), np.float32)
+    soft = cv2.GaussianBlur(drawn, (0, 0), math.sqrt(-1 / (4 * math.log(likeness))))
+    return np.asarray(soft * (drawn.std() / max(float(soft.std()), 1e-6)), np.float32)

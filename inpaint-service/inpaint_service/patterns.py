@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from inpaint_service.rings import MAD_TO_SIGMA
+from inpaint_service.means import blurred, boxed
+from inpaint_service.rings import MAD_TO_SIGMA, Site
 
 CONTEXT_PX = 24
 """How far around a hole its pattern is taken from."""
@@ -61,19 +62,19 @@ class Pattern:
     sound: Bits
 
 
-def find(crop: Picture, own: Bits, masked: Bits) -> Pattern | None:
-    """Return the pattern around a hole, if there is one.
+def find(crop: Picture, spot: Site) -> Pattern | None:
+    """Return the pattern around a patch, if there is one.
 
     Args:
-        crop: (h, w, 3) uint8, the picture `CONTEXT_PX` around the hole.
-        own: (h, w) bool, the hole.
-        masked: (h, w) bool, all that is not to be trusted, the hole included.
+        crop: (h, w, 3) uint8, the picture `CONTEXT_PX` around the patch.
+        spot: the patch in it.
     """
+    masked = spot.masked
     apart = ~_grown(masked, 1)
-    near = _grown(own, NEAR_PX) & apart
+    near = _grown(spot.own, NEAR_PX) & apart
     if np.count_nonzero(near) < WINDOW_PX**2:
         return None
-    gray = (crop - _coarse(crop, ~masked, FINE_PX)).mean(axis=2)
+    gray = (crop - blurred(crop, ~masked, FINE_PX)).mean(axis=2)
     most = CLIP * MAD_TO_SIGMA * float(np.median(np.abs(gray[near])))
     if most < CLIP * LEAST:
         return None
@@ -84,7 +85,7 @@ def find(crop: Picture, own: Bits, masked: Bits) -> Pattern | None:
     if spanning is None:
         return None
     shifts, spacing_px = spanning
-    coarse = _coarse(crop, ~masked, max(FINE_PX, spacing_px / 2))
+    coarse = blurred(crop, ~masked, max(FINE_PX, spacing_px / 2))
     return Pattern(shifts, crop - coarse, coarse, apart & ~_grown(np.abs(gray) > most, 1))
 
 
@@ -113,19 +114,9 @@ def laid(pattern: Pattern, hole: Bits) -> tuple[Values, Bits]:
     return fine, known & hole
 
 
-def _coarse(crop: Picture, known: Bits, blur_px: float) -> Values:
-    share = known.astype(np.float32)
-    blurred = cv2.GaussianBlur(crop * share[..., None], (0, 0), blur_px)
-    return np.asarray(blurred / np.maximum(cv2.GaussianBlur(share, (0, 0), blur_px), 1e-3)[..., None], np.float32)
-
-
 def _covers(fine: Values, apart: Bits, near: Bits) -> bool:
     """Say whether there is something fine nearly everywhere near the hole."""
-    energy, count = (
-        cv2.boxFilter(part.astype(np.float32), -1, (WINDOW_PX,) * 2, normalize=False)[near]
-        for part in (fine**2 * apart, apart)
-    )
-    energy = energy / np.maximum(count, 1)
+    energy = boxed(fine**2, apart, WINDOW_PX)[0][near]
     return float((energy >= PRESENT * energy.mean()).mean()) >= COVER
 
 

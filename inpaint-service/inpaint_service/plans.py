@@ -11,14 +11,12 @@ from numpy.typing import NDArray
 
 from cleanplate.contract.messages import RegionResult
 from cleanplate.contract.problems import Invalid
-from inpaint_service import coherence, crops, fills, patterns
+from inpaint_service import crops, fills
 from inpaint_service.batches import batched
 from inpaint_service.crops import CropOptions
 from inpaint_service.engines import Inpainter, Params, most_in_batch
-from inpaint_service.fills import FILLS
 from inpaint_service.patches import Edges, Mask, Patch, grow, split, united
-from inpaint_service.rings import RING_PX
-from inpaint_service.strategy import COHERENCE, PATTERN, Choice, Flatness, choose
+from inpaint_service.strategy import Choice, Flatness, choose
 from inpaint_service.windows import Window
 
 HdStrategy = Literal["Auto", "Original", "Resize", "Crop"]
@@ -26,9 +24,6 @@ Picture = NDArray[np.uint8]
 
 BATCH_STEP_PX = 32
 """Sides of windows that may go into a batch are multiples of this, so that more of them have the same shape."""
-
-AROUND_PX = {COHERENCE: coherence.CONTEXT_PX, PATTERN: patterns.CONTEXT_PX}
-"""What fills look at around a patch where the ring does not suffice."""
 
 
 @dataclass(frozen=True)
@@ -138,12 +133,12 @@ def _fill_units(
     return [
         Unit(choice.strategy, (_around(patch, choice, size),), patch, regions, choice.plane)
         for patch, choice, regions in zip(patches, choices, served, strict=True)
-        if choice.strategy in FILLS
+        if choice.strategy in fills.FILLS
     ]
 
 
 def _around(patch: Patch, choice: Choice, size: tuple[int, int]) -> Window:
-    return Window(grow(patch.edges, AROUND_PX.get(choice.strategy, RING_PX), size), patch.edges, ())
+    return Window(grow(patch.edges, fills.AROUND_PX[choice.strategy], size), patch.edges, ())
 
 
 def _model_units(
@@ -154,7 +149,7 @@ def _model_units(
     engine: Inpainter,
     options: Options,
 ) -> list[Unit]:
-    left = [index for index, choice in enumerate(choices) if choice.strategy not in FILLS]
+    left = [index for index, choice in enumerate(choices) if choice.strategy not in fills.FILLS]
     boxes = [patches[index].edges for index in left]
     units = []
     for windows in batched(_windows(boxes, size, engine, options), most_in_batch(engine)):

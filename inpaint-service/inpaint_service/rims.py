@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from inpaint_service.means import boxed
+
 GROW = 0.04
 """How far letters are grown, as a share of the text height; at least one pixel."""
 ALIKE = 5.0
@@ -41,11 +43,9 @@ def with_rim(rgb: NDArray[np.uint8], letters: Bits, ground: Bits, height: float)
     core = _grown(letters, max(1, round(GROW * height)))
     reach = core | _glow(rgb, core, ground, height)
     side = 2 * max(AROUND_PX, round(AROUND * height)) + 1
-    known = (ground & ~reach).astype(np.float32)
-    count = cv2.boxFilter(known, -1, (side, side), normalize=False)
-    total = cv2.boxFilter(rgb * known[..., None], -1, (side, side), normalize=False)
+    around, count = boxed(rgb, ground & ~reach, side)
     rim = reach & ~letters
-    off = np.abs(rgb[rim] - total[rim] / np.maximum(count[rim], 1)[:, None])
+    off = np.abs(rgb[rim] - around[rim])
     taken = letters.copy()
     taken[rim] = (off > ALIKE).any(axis=1) | (count[rim] < LEAST_GROUND_PX)
     return taken

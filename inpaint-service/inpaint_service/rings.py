@@ -34,11 +34,13 @@ class Site:
         place: rows and columns of the crop in the picture.
         own: (h, w) bool, the patch.
         ring: (h, w) bool, the unmasked pixels up to `RING_PX` from it.
+        masked: (h, w) bool, all that is masked, the patch included.
     """
 
     place: tuple[slice, slice]
     own: Bits
     ring: Bits
+    masked: Bits
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +72,8 @@ def site(patch: Patch, mask: Mask, around_px: int = RING_PX) -> Site:
     own = patch.within(edges)
     near = cv2.dilate(own, np.ones((2 * RING_PX + 1,) * 2, np.uint8))
     place = slice(top, bottom), slice(left, right)
-    return Site(place, own > 0, (near > 0) & (own == 0) & (mask[place] == 0))
+    masked = (own > 0) | (mask[place] > 0)
+    return Site(place, own > 0, (near > 0) & ~masked, masked)
 
 
 def fit_plane(crop: NDArray[np.uint8], ring: Bits, sample: int = SAMPLE) -> Plane | None:

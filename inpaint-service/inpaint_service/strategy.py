@@ -76,18 +76,14 @@ def choose(rgb: NDArray[np.uint8], patch: Patch, mask: Mask, engine: str, flatne
     flat, words = _judge(plane, flatness or Flatness())
     if plane is not None and flat:
         return Choice(PLANE, words, plane.coefficients)
-    if engine == AUTO and (plane is None or large):
+    if engine != AUTO:
+        return Choice(engine, words)
+    if plane is None or large:
         return Choice(MEMBRANE, f"{words}; no model is loaded, and there is nothing to continue")
-    if engine == AUTO and _is_regular(rgb, patch, mask):
+    wider = site(patch, mask, patterns.CONTEXT_PX)
+    if patterns.find(rgb[wider.place], wider) is not None:
         return Choice(PATTERN, f"{words}; what is around it repeats itself")
-    if engine == AUTO:
-        return Choice(COHERENCE, f"{words}; no model is loaded")
-    return Choice(engine, words)
-
-
-def _is_regular(rgb: NDArray[np.uint8], patch: Patch, mask: Mask) -> bool:
-    spot = site(patch, mask, patterns.CONTEXT_PX)
-    return patterns.find(rgb[spot.place], spot.own, mask[spot.place] > 0) is not None
+    return Choice(COHERENCE, f"{words}; no model is loaded")
 
 
 def _judge(plane: Plane | None, flatness: Flatness) -> tuple[bool, str]:

@@ -142,7 +142,7 @@ export class JobBench extends HTMLElement {
     const { rendered, status } = this.#sheet();
     try {
       if (rendered && !this.#urls.input) await this.#input(signal);
-      this.querySelector(".blank").hidden = this.#urls.input || status !== "failed";
+      this.querySelector(".blank").hidden = Boolean(this.#urls.input) || status !== "failed";
       if (!this.#urls.input) return; // an event tells when it is there
       await this.#found(signal);
       await this.#result(signal);
@@ -178,7 +178,7 @@ export class JobBench extends HTMLElement {
     const fixed = !known || !ended(job);
     this.editor.edit(regions, fixed);
     for (const part of this.querySelectorAll(".tools .edit")) part.inert = fixed;
-    const none = ended(job) ? "Its text was not found." : "Its text is still being known for.";
+    const none = ended(job) ? "Its text was not found." : "Its text is still being looked for.";
     const hint = known ? "No text was found. Draw a box around what shall go." : none;
     this.list.edit(regions, fixed, painted(job) ? "Erase again" : "Erase", hint);
     regions.addEventListener("change", () => this.#undos(), { signal });

@@ -11,7 +11,7 @@ import numpy as np
 
 from cleanplate.contract.messages import Detection, MaskMode, Region
 from inpaint_service.patches import Mask
-from inpaint_service.strategy import AUTO, COHERENCE, MEMBRANE, PLANE
+from inpaint_service.strategy import AUTO, BY_NAME, COHERENCE
 from inpaint_service.strokes import StrokeNetwork
 from tests.bench.fills import Picture, psnr
 from tests.bench.quality import metrics, reading
@@ -55,9 +55,7 @@ class Measured:
     @property
     def best(self) -> float:
         """Return the PSNR of the best single strategy; which that is, only the truth can tell."""
-        return max(
-            value for way, value in self.ways.items() if way != INK and way.endswith((PLANE, MEMBRANE, COHERENCE))
-        )
+        return max(value for way, value in self.ways.items() if way != INK and way.endswith(BY_NAME))
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,7 +144,7 @@ def _ways(text: Picture, truth: Truth, covers: Mapping[MaskMode, Masked]) -> dic
     ways = {
         f"{mode} {model}": psnr(truth.scored(erased(text, cover, model).picture), truth.clean)
         for mode, cover in covers.items()
-        for model in (PLANE, MEMBRANE, COHERENCE, AUTO)
+        for model in (*BY_NAME, AUTO)
     }
     if truth.ink is not None:
         ink = np.asarray(cv2.dilate(truth.ink.astype(np.uint8) * 255, np.ones((3, 3), np.uint8)), np.uint8)

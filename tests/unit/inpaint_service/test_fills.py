@@ -1,4 +1,4 @@
-"""Planes, membranes, and lines that are continued."""
+"""Planes, membranes, and lines and patterns that are continued."""
 
 from __future__ import annotations
 
