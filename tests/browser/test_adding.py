@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import zipfile
 from io import BytesIO
@@ -82,6 +83,15 @@ def test_progress_goes_up_to_the_end(page: Page, services: tuple[Ocr, Inpaint]) 
     assert seen == sorted(seen)
     assert len(seen) > TASK_EVENTS
     expect(page.locator("job-progress")).to_be_hidden()
+
+
+def test_while_its_text_is_looked_for_a_picture_says_so(page: Page, services: tuple[Ocr, Inpaint]) -> None:
+    services[0].answers = [asyncio.Event()]  # it never comes
+    choose(page, "long.png")
+    expect(page.locator("region-list")).to_contain_text("Its text is still being looked for.")
+    page.locator("job-progress").get_by_role("button", name="Cancel").click()
+    expect(standing(page, "long.png")).to_have_text("Cancelled")
+    expect(page.locator("region-list")).to_contain_text("Its text was not found.")
 
 
 def test_a_job_at_work_says_what_it_does_and_can_be_cancelled(page: Page, services: tuple[Ocr, Inpaint]) -> None:
